@@ -1,0 +1,44 @@
+# Everything a person or CI runs. `make help` lists the targets.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint fuzz bench objects clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+setup: $(STAMP)  ## make the environment .venv, with the command .venv/bin/axiom-hw
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"axiom_hw needs Python 3.11 or later; $(PYTHON) is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12 setup")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python has no venv module here. Install it first: sudo apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+demo: setup  ## the heartbeat on a real clock, then the button on the mock bench
+	@$(BIN)/python -m demos
+
+lint: setup  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: setup lint  ## lint, then the whole test suite
+	$(BIN)/pytest -n auto
+
+fuzz: setup  ## the program fuzzer for as long as FUZZ_SECONDS says (default 300)
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(BIN)/pytest tests/bpf/fuzz -s
+
+bench: setup  ## events a second and ns a dispatch, as ratios in one run
+	$(BIN)/python -m tests.bench
+
+objects:  ## build the demos' C programs again (needs clang)
+	$(MAKE) -C demos/heartbeat
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

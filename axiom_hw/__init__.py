@@ -1,0 +1,1 @@
+"""eBPF for the pins of a Raspberry Pi 5."""

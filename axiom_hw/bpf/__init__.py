@@ -1,0 +1,1 @@
+"""The machine: instructions, objects, maps, the verifier and the engines. Knows no hardware."""

@@ -1,0 +1,52 @@
+"""One layout per hook: what a program sees as its context.
+
+Programs compiled for the Axiom kernel's published offsets run unchanged: new fields lie behind the old ones.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from axiom_hw.bpf.layout import layout, u32, u64
+
+
+class Edge(IntEnum):
+    """The direction of a level change, as contexts and `GPIO_V2_LINE_EVENT` number it."""
+
+    RISING = 1
+    FALLING = 2
+
+
+@layout(size=32)
+class GpioEvent:
+    """A line changed level. Hook: gpio/<line>."""
+
+    timestamp_ns: u64  # CLOCK_MONOTONIC, stamped by the kernel, not by us
+    chip_id: u32
+    line: u32  # offset on its chip
+    edge: u32  # Edge.RISING or Edge.FALLING
+    value: u32  # of the line after the edge, 0 or 1
+    seqno: u32  # per line; a gap means that the kernel dropped edges
+    lost: u32  # how many were dropped just before this one
+
+
+@layout(size=32)
+class PwmEvent:
+    """A channel's state was written (not once a period). Hook: pwm/<output>."""
+
+    timestamp_ns: u64  # CLOCK_MONOTONIC, taken after the write
+    chip_id: u32
+    channel: u32
+    period_ns: u32
+    duty_ns: u32
+    polarity: u32  # 0 normal, 1 inversed
+    enabled: u32
+
+
+@layout(size=16)
+class TimerEvent:
+    """A timer expired. Hook: timer/<period>. Programs that expect an empty context see none of it."""
+
+    timestamp_ns: u64  # CLOCK_MONOTONIC at which it was due
+    count: u32  # expirations so far, this one included
+    overruns: u32  # periods that passed unserved just before this one

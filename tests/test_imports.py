@@ -1,0 +1,87 @@
+"""Imports flow down the layers and never up; third-party packages are imported in one place each."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "axiom_hw"
+
+# Lowest first. A module may import its own layer and any below it.
+LAYERS = (
+    ("errors",),
+    ("bpf",),
+    ("clock", "board", "events"),
+    ("hooks", "backends", "adapters"),
+    ("executor", "scheduler", "actuation", "recorder"),
+    ("runtime", "app"),
+    ("service", "testing", "gpiozero_factory"),
+    ("cli",),
+)
+BPF_LAYERS = (
+    ("isa", "layout"),
+    ("insn", "spec", "helpers"),
+    ("asm", "disasm", "btf", "elf", "maps"),
+    ("frontend", "verifier", "engine"),
+)
+APART = {"frontend", "verifier", "engine"}  # the last three don't import one another
+ONE_PLACE = {
+    "gpiod": "backends",
+    "lgpio": "backends",
+    "gpiozero": "backends",
+    "smbus2": "backends",
+    "serial": "backends",
+    "elftools": "bpf/elf",
+    "llvmlite": "bpf",
+    "typer": "cli",
+    "rich": "cli",
+}
+
+
+def modules() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def layer(name: str, layers: tuple[tuple[str, ...], ...]) -> int:
+    return next(i for i, names in enumerate(layers) if name in names)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_flow_down(path: Path) -> None:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    if parts == ("__init__",) or parts == ("__main__",):
+        return  # the map of the package names everything
+    for name in imports_of(path):
+        target = name.split(".")
+        if target[0] != "axiom_hw":
+            place = ONE_PLACE.get(target[0])
+            assert place is None or "/".join(parts).startswith(place), f"{target[0]} belongs in {place}"
+            continue
+        if len(target) < 2:
+            continue
+        assert layer(target[1], LAYERS) <= layer(parts[0], LAYERS), f"{'.'.join(parts)} imports {name}, which is above"
+        if parts[0] == target[1] == "bpf" and len(parts) > 1 and len(target) > 2 and parts[1] != "__init__":
+            here, there = parts[1], target[2]
+            assert layer(there, BPF_LAYERS) <= layer(here, BPF_LAYERS), f"bpf/{here} imports {name}, which is above"
+            assert here == there or not {here, there} <= APART, f"bpf/{here} and bpf/{there} must not know each other"
+
+
+def test_no_file_is_too_long() -> None:
+    root = ROOT.parent
+    for path in [*modules(), *(root / "tests").rglob("*.py"), *(root / "demos").rglob("*.py")]:
+        lines = len(path.read_text().splitlines())
+        assert lines <= 500, f"{path.relative_to(root)} has {lines} lines; 500 is the limit: split it"
