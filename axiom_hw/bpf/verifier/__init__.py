@@ -1,0 +1,1 @@
+"""The verifier: spec -> Verified, or a Rejection that says why and what to do."""
