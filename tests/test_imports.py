@@ -22,7 +22,7 @@ LAYERS = (
 )
 BPF_LAYERS = (
     ("isa", "layout"),
-    ("insn", "spec", "helpers"),
+    ("insn", "spec", "helpers", "verified"),
     ("asm", "disasm", "btf", "elf", "maps"),
     ("frontend", "verifier", "engine"),
 )
