@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1] / "axiom_hw"
 LAYERS = (
     ("errors",),
     ("bpf",),
-    ("clock", "board", "events"),
-    ("hooks", "backends", "adapters"),
+    ("clock", "board", "events", "keys"),
+    ("slots", "hooks", "backends", "adapters"),
     ("executor", "scheduler", "actuation", "recorder"),
     ("runtime", "app"),
     ("service", "testing", "gpiozero_factory"),

@@ -1,0 +1,70 @@
+"""What a program can be attached to: one frozen value per kind of hook.
+
+Adapters keep the key of each source and hand it in with every event, so a key carries its hash: computing it
+from the fields each time would cost a third of a dispatch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from axiom_hw.events import Edge
+
+
+@dataclass(frozen=True, slots=True)
+class GpioKey:
+    """One edge of one line. A program on both edges is attached to two keys."""
+
+    chip_id: int
+    line: int  # offset on its chip
+    edge: Edge
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(("gpio", self.chip_id, self.line, self.edge)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        return f"gpio/{self.chip_id}/line{self.line}/{self.edge.name.lower()}"
+
+
+@dataclass(frozen=True, slots=True)
+class PwmKey:
+    """The writes to one PWM channel."""
+
+    chip_id: int
+    channel: int
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(("pwm", self.chip_id, self.channel)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        return f"pwm/{self.chip_id}/channel{self.channel}"
+
+
+@dataclass(frozen=True, slots=True)
+class TimerKey:
+    """One periodic timer; `id` tells timers of the same period apart."""
+
+    period_ns: int
+    id: int
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(("timer", self.period_ns, self.id)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        return f"timer/{self.period_ns}ns#{self.id}"
+
+
+HookKey: TypeAlias = GpioKey | PwmKey | TimerKey
