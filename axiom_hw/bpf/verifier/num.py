@@ -136,10 +136,6 @@ def signed(low: int, high: int) -> Num:
     return made
 
 
-BYTES: Final = {size: unsigned(0, (1 << 8 * size) - 1) for size in (1, 2, 4)} | {8: UNKNOWN}
-"""What an unknown load of so many bytes gives."""
-
-
 def make(
     bits: tnum.Tnum, umin: int, umax: int, smin: int, smax: int, u32min: int, u32max: int, s32min: int, s32max: int
 ) -> Num | None:
@@ -212,3 +208,7 @@ def sure(made: Num | None) -> Num:
     """The result of an operation: one always exists, because each component is sound for every concrete result."""
     assert made is not None, "an abstract operation lost every value"
     return made
+
+
+BYTES: Final = {size: unsigned(0, (1 << 8 * size) - 1) for size in (1, 2, 4)} | {8: UNKNOWN}
+"""What an unknown load of so many bytes gives."""

@@ -1,0 +1,213 @@
+"""The walk: every path of a program, but for those whose state an earlier one already covers.
+
+Depth first, with an explicit stack. Where paths join, the state is kept as a node; a later state that a finished node
+covers ends there. A state equal to one that is still being followed, on the same path, is a loop that never ends.
+Loops are followed round by round, so a bound is whatever makes the walk end; the budgets bound the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final
+
+from axiom_hw.bpf.disasm import names_of, text_of
+from axiom_hw.bpf.spec import ProgramSpec
+from axiom_hw.bpf.verified import SEAL, Verified
+from axiom_hw.bpf.verifier.access import Memory
+from axiom_hw.bpf.verifier.calls import Calls
+from axiom_hw.bpf.verifier.cfg import Shape
+from axiom_hw.bpf.verifier.cover import covers, forget_single_ids, signature
+from axiom_hw.bpf.verifier.liveness import Needs
+from axiom_hw.bpf.verifier.num import ZERO, const
+from axiom_hw.bpf.verifier.rejection import Refusal, Rejected
+from axiom_hw.bpf.verifier.step import Step
+from axiom_hw.bpf.verifier.values import STACK_BYTES, Kind, Ptr, State, Trail, new_frame
+
+_CANDIDATES: Final = 24  # finished nodes compared at a join, newest first
+_CROWDED: Final = 64  # a join with more nodes than this is a long loop: keep fewer of its states
+_SPACING: Final = 24  # ... one every so many instructions
+_CLOCK_EVERY: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a proof may cost: instructions followed, and time in ns of the clock that `verify` was given."""
+
+    visited_insns: int = 1_000_000
+    time_ns: int = 10_000_000_000
+
+
+class Node:
+    """A state at a join, and the longest way from there to the end, once all its branches are done."""
+
+    __slots__ = ("distance", "done", "parent", "pending", "state", "worst")
+
+    def __init__(self, state: State, parent: Node | None, distance: int) -> None:
+        self.state = state
+        self.parent = parent
+        self.distance = distance  # instructions from the parent
+        self.pending = 1
+        self.worst = 0
+        self.done = False
+
+
+class _Join:
+    """The nodes at one pc."""
+
+    __slots__ = ("by_signature", "nodes")
+
+    def __init__(self) -> None:
+        self.by_signature: dict[Hashable, Node] = {}
+        self.nodes: list[Node] = []
+
+
+class Walk:
+    """One proof. `observe` sees each (pc, state) before its instruction: for tests that check what is claimed."""
+
+    def __init__(
+        self, spec: ProgramSpec, shape: Shape, needs: Needs, limits: Limits, monotonic_ns: Callable[[], int],
+        observe: Callable[[int, State], None] | None,
+    ) -> None:  # fmt: skip
+        self.spec = spec
+        self.shape = shape
+        self.needs = needs
+        self.limits = limits
+        self.monotonic_ns = monotonic_ns
+        self.observe = observe
+        self.memory = Memory(spec.ctx, spec.maps)
+        self.step = Step(spec, shape, self.memory, Calls(self.memory))
+        self.joins: dict[int, _Join] = {pc: _Join() for pc in shape.joins}
+        self.visited = 0
+        self.names = names_of(spec)
+
+    def prove(self) -> Verified:
+        """Raises `Rejected`."""
+        entry = self._entry()
+        root = Node(entry.copy(), None, 0)
+        todo: list[tuple[int, State, Node, int]] = [(0, entry, root, 0)]
+        deadline = self.monotonic_ns() + self.limits.time_ns
+        while todo:
+            self._follow(*todo.pop(), todo, deadline)
+        try:
+            stack_bytes = self._stack_bytes()
+        except Refusal as refusal:
+            raise self.reject(refusal, refusal.pc or 0, None) from None
+        return Verified(self.spec, root.worst, stack_bytes, self.visited, SEAL)
+
+    def reject(self, refusal: Refusal, pc: int, state: State | None) -> Rejected:
+        pc = refusal.pc if refusal.pc is not None else pc
+        path = state.trail.pcs() if state is not None and state.trail is not None else []
+        text = text_of(self.shape.insns, pc, self.names) if pc < len(self.shape.insns) else ""
+        return Rejected(self.spec, refusal, pc, text, path, self.visited)
+
+    def _entry(self) -> State:
+        ctx = self.spec.ctx
+        frame = new_frame(0, 0, -1)
+        kind = Kind.MEM if ctx.writable else Kind.CTX
+        frame.regs[1] = Ptr(kind, size=ctx.size) if ctx.size else ZERO
+        if ctx.length_in_r2:
+            frame.regs[2] = const(ctx.size)
+        return State([frame], {}, None)
+
+    def _follow(
+        self, pc: int, state: State, node: Node, steps: int, todo: list[tuple[int, State, Node, int]], deadline: int
+    ) -> None:
+        """Follow one path until it ends, is covered, or forks (the other branches go to `todo`)."""
+        joins, limits = self.joins, self.limits
+        came_from = pc
+        while True:
+            if pc in joins:
+                kept = self._arrive(pc, state, node, steps, came_from)
+                if kept is None:
+                    return
+                if kept is not node:
+                    node, steps = kept, 0
+            self.visited += 1
+            if self.visited > limits.visited_insns:
+                raise self.reject(
+                    Refusal("V401", f"followed {limits.visited_insns} instructions and was not done"), pc, state
+                )
+            if self.visited % _CLOCK_EVERY == 0 and self.monotonic_ns() > deadline:
+                seconds = limits.time_ns / 1e9
+                raise self.reject(Refusal("V403", f"the proof took longer than {seconds:g} s"), pc, state)
+            if self.observe is not None:
+                self.observe(pc, state)
+            try:
+                following = self.step.run(state, pc)
+            except Refusal as refusal:
+                raise self.reject(refusal, pc, state) from None
+            steps += 1
+            if not following:
+                _finish(node, steps)
+                return
+            came_from = pc
+            if len(self.shape.successors[pc]) > 1:
+                for _, other in following:
+                    other.trail = Trail(pc, other.trail)
+            for target, other in following[:-1]:
+                node.pending += 1
+                todo.append((target, other, node, steps))
+            pc, state = following[-1]
+
+    def _arrive(self, pc: int, state: State, node: Node, steps: int, came_from: int) -> Node | None:
+        """At a join: None where a finished node covers the state, else the node to go on from."""
+        join = self.joins[pc]
+        if len(join.nodes) > _CROWDED and steps < _SPACING:
+            return node
+        forget_single_ids(state)
+        signed = signature(self.needs, state, pc)
+        same = join.by_signature.get(signed)
+        if same is not None and not same.done:
+            raise self.reject(
+                Refusal("V402", f"the loop comes back to pc {pc} with nothing changed that could end it"),
+                came_from, state,
+            )  # fmt: skip
+        found = same
+        if found is None:
+            found = self._covering(join, state, pc)
+        if found is not None:
+            _finish(node, steps + found.worst)
+            return None
+        made = Node(state.copy(), node, steps)
+        join.by_signature[signed] = made
+        join.nodes.append(made)
+        return made
+
+    def _covering(self, join: _Join, state: State, pc: int) -> Node | None:
+        """The newest finished node that covers the state. Depth first, so the newest finish first."""
+        tried = 0
+        for node in reversed(join.nodes):
+            if node.done:
+                if covers(self.needs, node.state, state, pc):
+                    return node
+                tried += 1
+                if tried == _CANDIDATES:
+                    break
+        return None
+
+    def _stack_bytes(self) -> int:
+        """The deepest chain of frames, each rounded up to 16 bytes; refuses more than 512."""
+        deepest: dict[int, int] = {}
+        for start in self.shape.callees_first:
+            own = -(-self.memory.stack_used.get(start, 0) // 16) * 16
+            below = [(deepest[callee], pc) for pc, callee in self.shape.functions[start].calls]
+            most, pc = max(below, default=(0, start))
+            deepest[start] = own + most
+            if deepest[start] > STACK_BYTES:
+                raise Refusal(
+                    "V309", f"this call chain needs {deepest[start]} bytes of stack; {STACK_BYTES} is the limit", pc=pc
+                )
+        return deepest[0]
+
+
+def _finish(node: Node | None, cost: int) -> None:
+    """A path below `node` ended after `cost` instructions; nodes whose last path that was are done as well."""
+    while node is not None:
+        node.worst = max(node.worst, cost)
+        node.pending -= 1
+        if node.pending:
+            return
+        node.done = True
+        cost = node.distance + node.worst
+        node = node.parent
