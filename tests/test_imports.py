@@ -23,7 +23,7 @@ LAYERS = (
 BPF_LAYERS = (
     ("isa", "layout"),
     ("insn", "spec", "helpers", "verified"),
-    ("asm", "disasm", "btf", "elf", "maps"),
+    ("asm", "asm_code", "asm_file", "asm_text", "disasm", "btf", "elf", "maps"),
     ("frontend", "verifier", "engine"),
 )
 APART = {"frontend", "verifier", "engine"}  # the last three don't import one another

@@ -59,7 +59,7 @@ class Op:
     off: FieldRule
     imm: FieldRule
     group: str  # RFC 9669 section 2.4, conformance groups
-    cpu: int  # the first of clang's -mcpu levels that emits it
+    cpu: int  # the first level (clang's -mcpu) whose instruction set has it
     section: str  # of RFC 9669
 
     @property
@@ -115,22 +115,22 @@ _ARITHMETIC: Final = (
     ("arsh", 0xC0, "s>>=", 0, "base",   1),
 )  # fmt: skip
 
-# Section 4.3, jumps:  verb  code  sign
+# Section 4.3, jumps:  verb  code  sign  cpu of the 64-bit one; the 32-bit ones came together, in 3
 _COMPARISONS: Final = (
-    ("eq",  0x10, "=="),
-    ("gt",  0x20, ">"),
-    ("ge",  0x30, ">="),
-    ("set", 0x40, "&"),
-    ("ne",  0x50, "!="),
-    ("sgt", 0x60, "s>"),
-    ("sge", 0x70, "s>="),
-    ("lt",  0xA0, "<"),
-    ("le",  0xB0, "<="),
-    ("slt", 0xC0, "s<"),
-    ("sle", 0xD0, "s<="),
+    ("eq",  0x10, "==",  1),
+    ("gt",  0x20, ">",   1),
+    ("ge",  0x30, ">=",  1),
+    ("set", 0x40, "&",   1),
+    ("ne",  0x50, "!=",  1),
+    ("sgt", 0x60, "s>",  1),
+    ("sge", 0x70, "s>=", 1),
+    ("lt",  0xA0, "<",   2),
+    ("le",  0xB0, "<=",  2),
+    ("slt", 0xC0, "s<",  2),
+    ("sle", 0xD0, "s<=", 2),
 )  # fmt: skip
 
-# Section 5.3, atomics:  verb  imm  text without fetch, text with fetch.  %w is r or w, %t the type, %x the width's suffix
+# Section 5.3, atomics:  verb  imm  text, in which %w is r or w, %t the type, %x the width's suffix
 _ATOMICS: Final = (
     ("add",     0x00, "lock *(%t *)(r%d%o) += %w%s"),
     ("or",      0x40, "lock *(%t *)(r%d%o) |= %w%s"),
@@ -185,12 +185,12 @@ def _jumps() -> list[Op]:
         Op("exit",       JMP | 0x90,   Kind.EXIT, "exit",  64, "exit",     0, 0, 0, 0, "base32", 1, "4.3"),
     ]  # fmt: skip
     for width, _, cls, reg in _WIDTHS:
-        for verb, code, sign in _COMPARISONS:
+        for verb, code, sign, cpu in _COMPARISONS:
             for source, operand, src, imm in ((K, "%i", 0, USED), (X, f"{reg}%s", USED, 0)):
                 rows.append(
                     Op(f"j{verb}{width} {'imm' if source == K else 'reg'}", cls | source | code, Kind.JUMP_IF, verb,
                        width, f"if {reg}%d {sign} {operand} goto %j", USED, src, USED, imm, f"base{width}",
-                       1 if width == 64 else 3, "4.3")
+                       cpu if width == 64 else 3, "4.3")
                 )  # fmt: skip
     return rows
 
