@@ -14,17 +14,28 @@ from axiom_hw.bpf.maps.base import Table
 from axiom_hw.bpf.maps.create import MEMORY_LIMIT_BYTES, Map, create_map, map_bytes
 from axiom_hw.bpf.maps.hash_map import HashMap
 from axiom_hw.bpf.maps.mem import Mem, Window
+from axiom_hw.bpf.maps.pin import pinned_map
+from axiom_hw.bpf.maps.ring_reader import RingReader
 from axiom_hw.bpf.maps.ringbuf import RingBuf
+from axiom_hw.bpf.maps.view import ArrayView, HashView, view_of
+from axiom_hw.bpf.maps.waiter import PipeWaiter, Waiter
 
 __all__ = [
     "MEMORY_LIMIT_BYTES",
     "ArrayMap",
+    "ArrayView",
     "HashMap",
+    "HashView",
     "Map",
     "Mem",
+    "PipeWaiter",
     "RingBuf",
+    "RingReader",
     "Table",
+    "Waiter",
     "Window",
     "create_map",
     "map_bytes",
+    "pinned_map",
+    "view_of",
 ]

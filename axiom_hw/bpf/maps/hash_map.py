@@ -95,6 +95,17 @@ class HashMap:
             return EPERM
         return hash_delete(self.mem, self.g, key, key_off)
 
+    def read(self, key: bytes) -> bytes | None:
+        """A copy of a key's value as it was at one moment, or None; programs may write through pointers meanwhile."""
+        m, g, wanted = self.mem, self.g, Mem(key)
+        while at := hash_lookup(m, g, wanted, 0):
+            link = load_u64(m, at - g.value_at)
+            value = bytes(m.u8[at : at + g.value_size])
+            # The node is still the key's, and its link hasn't changed: it was the key's all the while.
+            if hash_lookup(m, g, wanted, 0) == at and load_u64(m, at - g.value_at) == link:
+                return value
+        return None
+
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """All entries; each chain as it was at one moment, though not all of them at the same."""
         for bucket in range(BUCKETS, BUCKETS + 8 * (self.g.bucket_mask + 1), 8):

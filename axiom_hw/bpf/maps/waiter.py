@@ -1,0 +1,61 @@
+"""How a consumer sleeps until a producer wakes it, without the producer ever waiting."""
+
+from __future__ import annotations
+
+import os
+import select
+from contextlib import suppress
+from typing import Protocol
+
+
+class Waiter(Protocol):
+    """A bed for one sleeper.
+
+    The sleeper calls `arm`, looks once more whether there is work, and only then calls `wait`: a wake-up in between
+    isn't lost.
+    """
+
+    def arm(self) -> None:
+        """From now on a `wake` ends the next `wait`."""
+        ...
+
+    def wait(self, timeout_ns: int | None) -> None:
+        """Sleep until woken, at most `timeout_ns`. May wake for no reason."""
+        ...
+
+    def wake(self) -> None:
+        """Wake the sleeper. From any thread; never blocks, and costs one test while nobody is about to sleep."""
+        ...
+
+
+class PipeWaiter:
+    """Sleeps in `select` on a pipe, so that signals and Ctrl-C get through.
+
+    Synchronization: one sleeper, any number of wakers.
+    """
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
+        self._armed = False
+
+    def arm(self) -> None:
+        self._armed = True
+
+    def wait(self, timeout_ns: int | None) -> None:
+        select.select([self._read], [], [], None if timeout_ns is None else timeout_ns / 1e9)
+        self._armed = False
+        with suppress(BlockingIOError):  # the time was up: there is nothing to read
+            os.read(self._read, 64)
+
+    def wake(self) -> None:
+        if self._armed:
+            self._armed = False
+            with suppress(BlockingIOError):  # the pipe is full: the sleeper has plenty to wake up by
+                os.write(self._write, b"\0")
+
+    def __del__(self) -> None:
+        # Not on request: a waker that is under way holds a reference, and would write to whatever has the number next.
+        os.close(self._read)
+        os.close(self._write)
