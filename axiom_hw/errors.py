@@ -6,6 +6,8 @@ meaning, so `except ValueError` and `except OSError` keep working. The text is a
 
 from __future__ import annotations
 
+from errno import EIO
+
 
 class AxiomError(Exception):
     """The family. `place` says where, `problem` what (value and limit), `fix` what to do about it."""
@@ -41,6 +43,10 @@ class MapError(AxiomError, ValueError):
     """A map that can't be made, or an access that its type doesn't have."""
 
 
+class MapKeyError(MapError, KeyError):
+    """A key that a map doesn't have."""
+
+
 class MapFull(MapError):
     """An insert into a map that holds `max_entries` entries."""
 
@@ -54,7 +60,16 @@ class HookError(AxiomError, ValueError):
 
 
 class BackendError(AxiomError, OSError):
-    """A device that is missing, busy, not permitted, or failed. Backends raise nothing else."""
+    """A device that is missing, busy, not permitted, or failed. Backends raise nothing else.
+
+    `errno` is the kernel's number, so that `except OSError as e: e.errno == EBUSY` keeps working.
+    """
+
+    def __init__(self, place: str, problem: str, fix: str = "", errno: int = EIO) -> None:
+        super().__init__(place, problem, fix)
+        self.errno = errno
+        self.strerror = problem
+        self.filename = None  # OSError would take it from the third argument
 
 
 class OutputError(AxiomError, ValueError):
