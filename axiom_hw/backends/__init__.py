@@ -1,0 +1,5 @@
+"""The edge: the only code that opens a device. Per kind of device one seam, a real side and a mock side.
+
+gpio.py  the seam      mock_gpio.py  the kernel's rules in memory      gpiod_gpio.py  the character device
+pwm.py   the seam      mock_pwm.py   the kernel's rules in memory      sysfs_pwm.py   /sys/class/pwm
+"""

@@ -1,0 +1,167 @@
+"""What a board says, as frozen values: chips, inputs, outputs, and the state in which each output is safe.
+
+The words are libgpiod's for GPIO and the kernel's for PWM. A *level* is what a meter on the wire shows (0 or 1); a
+*value* is the logical one, which `active_low` turns round. Programs and the guard speak of values only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum, IntEnum
+
+from axiom_hw.errors import BoardError
+
+
+class Bias(Enum):
+    """The resistor inside the chip that decides the level of a line that nothing drives."""
+
+    AS_IS = "as-is"
+    DISABLED = "disabled"
+    PULL_UP = "pull-up"
+    PULL_DOWN = "pull-down"
+
+
+class EdgeDetection(Enum):
+    """Which changes of a line's value make events."""
+
+    NONE = "none"
+    RISING = "rising"
+    FALLING = "falling"
+    BOTH = "both"
+
+
+class Drive(Enum):
+    """How an output makes its levels."""
+
+    PUSH_PULL = "push-pull"
+    OPEN_DRAIN = "open-drain"
+    OPEN_SOURCE = "open-source"
+
+
+class Polarity(IntEnum):
+    """Whether a PWM period starts high (normal) or low (inversed), as `enum pwm_polarity` numbers it."""
+
+    NORMAL = 0
+    INVERSED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A GPIO chip, found by its label. Its index in the board is the `chip_id` of contexts.
+
+    `event_buffer_size` is what to ask the kernel for, in events; 0 leaves it at 16 for each line.
+    """
+
+    name: str
+    label: str
+    lines: int
+    event_buffer_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PwmChip:
+    """A PWM chip, found by the name of its device. Its index in the board is the `chip_id` of PWM contexts."""
+
+    name: str
+    device: str
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class InputLine:
+    """A line that the world drives. `debounce_ns` 0 means that every edge counts."""
+
+    name: str
+    chip_id: int
+    line: int
+    bias: Bias = Bias.AS_IS
+    edges: EdgeDetection = EdgeDetection.BOTH
+    active_low: bool = False
+    debounce_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLine:
+    """A line that we drive. `safe_value` is the logical value of its safe level."""
+
+    name: str
+    chip_id: int
+    line: int
+    safe_value: int
+    active_low: bool = False
+    drive: Drive = Drive.PUSH_PULL
+
+
+@dataclass(frozen=True, slots=True)
+class PwmChannel:
+    """A PWM channel that we drive, with the limits of its duty.
+
+    `pin` is the line of the header chip that carries it, where the chip is known. Safe is `safe_duty_ns`, switched
+    on or off as `safe_enabled` says.
+    """
+
+    name: str
+    chip_id: int
+    channel: int
+    period_ns: int
+    min_duty_ns: int
+    max_duty_ns: int
+    safe_duty_ns: int
+    safe_enabled: bool
+    polarity: Polarity = Polarity.NORMAL
+    pin: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One bench. `source` is the file it was read from; `model` is how /proc/device-tree/model begins there."""
+
+    name: str
+    source: str
+    chips: tuple[Chip, ...]
+    inputs: tuple[InputLine, ...]
+    outputs: tuple[OutputLine | PwmChannel, ...]
+    pwm_chips: tuple[PwmChip, ...] = ()
+    model: str = ""
+    description: str = ""
+
+    def input(self, name: str) -> InputLine:
+        """The input of that name. Raises `BoardError`, which names the nearest ones."""
+        for line in self.inputs:
+            if line.name == name:
+                return line
+        if any(output.name == name for output in self.outputs):
+            raise BoardError(self.source, f"`{name}` is an output; edges come from inputs: {_listing(self.inputs)}")
+        raise self._unknown("input", name, self.inputs)
+
+    def output(self, name: str) -> OutputLine | PwmChannel:
+        """The output of that name, a line or a PWM channel. Raises `BoardError`, which names the nearest ones."""
+        for output in self.outputs:
+            if output.name == name:
+                return output
+        if any(line.name == name for line in self.inputs):
+            raise BoardError(self.source, f"`{name}` is an input, which can't be driven; {_listing(self.outputs)} can")
+        raise self._unknown("output", name, self.outputs)
+
+    @property
+    def output_lines(self) -> tuple[OutputLine, ...]:
+        """The outputs that are GPIO lines."""
+        return tuple(o for o in self.outputs if isinstance(o, OutputLine))
+
+    @property
+    def pwm_channels(self) -> tuple[PwmChannel, ...]:
+        """The outputs that are PWM channels."""
+        return tuple(o for o in self.outputs if isinstance(o, PwmChannel))
+
+    def _unknown(self, kind: str, name: str, rows: tuple[Named, ...]) -> BoardError:
+        near = get_close_matches(name, [row.name for row in rows], n=1)
+        fix = f"did you mean `{near[0]}`?" if near else f"add [{kind}.{name}] to the board file, or use one of these"
+        return BoardError(self.source, f"has no {kind} `{name}`; it has {_listing(rows)}", fix)
+
+
+Named = InputLine | OutputLine | PwmChannel
+
+
+def _listing(rows: tuple[Named, ...]) -> str:
+    return ", ".join(row.name for row in rows) or "none"

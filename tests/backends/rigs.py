@@ -1,0 +1,66 @@
+"""What the GPIO contract runs on: one chip of 32 lines or more, the world's side of its wires, and a clock."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Protocol
+
+from axiom_hw.backends.gpio import GpioBackend
+
+SIM = Path("/sys/devices/platform")
+
+
+class World(Protocol):
+    def drive(self, offset: int, level: int | None) -> None: ...
+
+    def level(self, offset: int) -> int: ...
+
+
+class Rig:
+    """A backend, its chip's label, and how to play the world on it."""
+
+    exact_time = True  # the clock stands still but for `advance`
+
+    def __init__(self, backend: GpioBackend, label: str, world: World, clock) -> None:
+        self.backend = backend
+        self.label = label
+        self.world = world
+        self.clock = clock
+
+    def advance(self, duration_ns: int) -> None:
+        self.clock.advance(duration_ns)
+
+    def now_ns(self) -> int:
+        return self.clock.now_ns()
+
+
+class SimWorld:
+    """Lines of gpio-sim, through sysfs (Documentation/admin-guide/gpio/gpio-sim.rst)."""
+
+    def __init__(self, chip: Path) -> None:
+        self.chip = chip
+
+    def drive(self, offset: int, level: int | None) -> None:
+        (self.chip / f"sim_gpio{offset}" / "pull").write_text("pull-up" if level else "pull-down")
+        time.sleep(0.002)  # the simulated interrupt runs in an irq_work, and bursts coalesce
+
+    def level(self, offset: int) -> int:
+        return int((self.chip / f"sim_gpio{offset}" / "value").read_text())
+
+
+class SimRig(Rig):
+    """A simulated chip in a real kernel, in real time."""
+
+    exact_time = False
+
+    def advance(self, duration_ns: int) -> None:
+        time.sleep(duration_ns / 1e9 + 0.01)
+
+    def now_ns(self) -> int:
+        return time.monotonic_ns()
+
+
+def simulated_chip() -> Path | None:
+    """The directory of a gpio-sim bank, if this kernel has one."""
+    return next(iter(sorted(SIM.glob("gpio-sim.*/gpiochip*"))), None)
