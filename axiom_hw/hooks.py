@@ -72,11 +72,6 @@ class Attachment:
             run = at.run
         return at, run
 
-    def retire(self, heir: Attachment | None) -> None:
-        """Never start this version again. The heir is named first: whoever finds `run` gone looks for it."""
-        self.heir = heir
-        self.run = None
-
 
 class Hook:
     """The counters of one hook, a cell per slot; they outlive the links.
@@ -252,7 +247,8 @@ class Registry:
         with self._writing:
             while True:
                 base = self.snapshot
-                if not link.active:
+                old = _published(base, link)
+                if old is None:
                     raise HookError(
                         f"link of {link.program.name}",
                         f"was detached, so {program.name} can't take its place",
@@ -264,10 +260,12 @@ class Registry:
                     others = tuple(a for a in _attached(rows, key) if a.link is not link)
                     self._check_budget(key, others, program)
                     rows[key] = Row(self.hook(key), tuple(sorted((*others, new), key=_order)))
-                old = next(a for a in _attached(base.rows, link.keys[0]) if a.link is link)
-                link.attachment = new
                 if self._publish(base, rows):
-                    old.retire(new)
+                    # Plain stores, as in _take_off: no call, so no signal handler's exception, comes in between.
+                    # The heir before `run`: whoever finds that gone looks for it.
+                    link.attachment = new
+                    old.heir = new
+                    old.run = None
                     break
         return self.synchronize()
 
@@ -284,8 +282,7 @@ class Registry:
 
     def _take_off(self, link: Link) -> None:
         with self._writing:
-            while link.active:
-                base = self.snapshot
+            while (old := _published(base := self.snapshot, link)) is not None:
                 rows = dict(base.rows)
                 for key in link.keys:
                     left = tuple(a for a in _attached(rows, key) if a.link is not link)
@@ -294,7 +291,7 @@ class Registry:
                     else:
                         rows.pop(key, None)
                 if self._publish(base, rows):
-                    link.attachment.retire(None)
+                    old.run = None
 
     def _publish(self, base: Snapshot, rows: Mapping[HookKey, Row]) -> bool:
         new = Snapshot(base.generation + 1, rows)
@@ -323,6 +320,11 @@ class Registry:
                 f"the budget is {self.budget_insns}",
                 f"detach a program, make {program.name} shorter, or raise the budget",
             )
+
+
+def _published(snapshot: Snapshot, link: Link) -> Attachment | None:
+    """The version of a link that a snapshot holds; None once it was taken off."""
+    return next((a for a in _attached(snapshot.rows, link.keys[0]) if a.link is link), None)
 
 
 def _attached(rows: Mapping[HookKey, Row], key: HookKey) -> tuple[Attachment, ...]:
