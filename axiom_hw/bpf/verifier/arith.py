@@ -37,7 +37,7 @@ _S32: Final = (S32_MIN, S32_MAX)
 
 
 def _build(bits: tnum.Tnum, u: Range = _U64, s: Range = _S64, u32: Range = _U32, s32_: Range = _S32) -> Num:
-    return sure(make(bits, *u, *s, *u32, *s32_))
+    return sure(make(bits, *u, *s, *u32, *s32_)) if bits[1] else const(bits[0])
 
 
 def _wrap(low: int, high: int, bits: int) -> Range:

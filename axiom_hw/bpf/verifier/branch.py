@@ -27,11 +27,36 @@ class _Draft:
         self.low: dict[str, int] = {"u64": a.umin, "s64": a.smin, "u32": a.u32min, "s32": a.s32min}
         self.high: dict[str, int] = {"u64": a.umax, "s64": a.smax, "u32": a.u32max, "s32": a.s32max}
 
-    def done(self, id: int) -> Num | None:
+    def done(self, a: Num) -> Num | None:
         low, high = self.low, self.high
+        if not a.mask and (self.value, self.mask) == (a.value, a.mask):
+            fits = all(low[sort] <= x <= high[sort] for sort, x in _ends(a))
+            return a if fits else None
         made = make((self.value, self.mask), low["u64"], high["u64"], low["s64"], high["s64"],
                     low["u32"], high["u32"], low["s32"], high["s32"])  # fmt: skip
-        return made.with_id(id) if made is not None and id else made
+        return made.with_id(a.id) if made is not None and a.id else made
+
+
+def _ends(a: Num) -> tuple[tuple[str, int], ...]:
+    return ("u64", a.umin), ("s64", a.smin), ("u32", a.u32min), ("s32", a.s32min)
+
+
+def _compare(verb: str, width: int, a: Num, b: Num) -> bool:
+    """Two known numbers: `refine` only asks for these verbs."""
+    if verb in ("set", "nset"):
+        return bool(a.value & b.value & (M64 if width == 64 else M32)) == (verb == "set")
+    left, right = (a.umin, b.umin) if width == 64 else (a.u32min, b.u32min)
+    if verb in ("slt", "sle"):
+        left, right = (a.smin, b.smin) if width == 64 else (a.s32min, b.s32min)
+    match verb:
+        case "eq":
+            return left == right
+        case "ne":
+            return left != right
+        case "lt" | "slt":
+            return left < right
+        case _:
+            return left <= right
 
 
 def refine(verb: str, width: int, a: Num, b: Num) -> Pair | None:
@@ -39,6 +64,8 @@ def refine(verb: str, width: int, a: Num, b: Num) -> Pair | None:
     if verb in MIRRORED:
         turned = refine(MIRRORED[verb], width, b, a)
         return None if turned is None else (turned[1], turned[0])
+    if not a.mask and not b.mask:
+        return (a, b) if _compare(verb, width, a, b) else None
     left, right = _Draft(a), _Draft(b)
     signs = f"s{width}" if verb.startswith("s") and verb != "set" else f"u{width}"
     match verb:
@@ -57,7 +84,7 @@ def refine(verb: str, width: int, a: Num, b: Num) -> Pair | None:
                 return None
         case _:
             raise AssertionError(f"no such comparison: {verb}")
-    made_left, made_right = left.done(a.id), right.done(b.id)
+    made_left, made_right = left.done(a), right.done(b)
     return None if made_left is None or made_right is None else (made_left, made_right)
 
 

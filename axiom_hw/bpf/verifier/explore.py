@@ -25,7 +25,7 @@ from axiom_hw.bpf.verifier.step import Step
 from axiom_hw.bpf.verifier.values import STACK_BYTES, Kind, Ptr, State, Trail, new_frame
 
 _CANDIDATES: Final = 24  # finished nodes compared at a join, newest first
-_CROWDED: Final = 64  # a join with more nodes than this is a long loop: keep fewer of its states
+_CROWDED: Final = 64  # a join with more nodes than this is a long loop: keep fewer of its states,
 _SPACING: Final = 24  # ... one every so many instructions
 _CLOCK_EVERY: Final = 512
 
@@ -41,25 +41,26 @@ class Limits:
 class Node:
     """A state at a join, and the longest way from there to the end, once all its branches are done."""
 
-    __slots__ = ("distance", "done", "parent", "pending", "state", "worst")
+    __slots__ = ("distance", "done", "finished", "parent", "pending", "state", "worst")
 
-    def __init__(self, state: State, parent: Node | None, distance: int) -> None:
+    def __init__(self, state: State, parent: Node | None, distance: int, finished: list[Node]) -> None:
         self.state = state
         self.parent = parent
         self.distance = distance  # instructions from the parent
         self.pending = 1
         self.worst = 0
         self.done = False
+        self.finished = finished  # where to enter it when it is done
 
 
 class _Join:
     """The nodes at one pc."""
 
-    __slots__ = ("by_signature", "nodes")
+    __slots__ = ("by_signature", "finished")
 
     def __init__(self) -> None:
         self.by_signature: dict[Hashable, Node] = {}
-        self.nodes: list[Node] = []
+        self.finished: list[Node] = []
 
 
 class Walk:
@@ -84,7 +85,7 @@ class Walk:
     def prove(self) -> Verified:
         """Raises `Rejected`."""
         entry = self._entry()
-        root = Node(entry.copy(), None, 0)
+        root = Node(entry.copy(), None, 0, [])
         todo: list[tuple[int, State, Node, int]] = [(0, entry, root, 0)]
         deadline = self.monotonic_ns() + self.limits.time_ns
         while todo:
@@ -153,8 +154,6 @@ class Walk:
     def _arrive(self, pc: int, state: State, node: Node, steps: int, came_from: int) -> Node | None:
         """At a join: None where a finished node covers the state, else the node to go on from."""
         join = self.joins[pc]
-        if len(join.nodes) > _CROWDED and steps < _SPACING:
-            return node
         forget_single_ids(state)
         signed = signature(self.needs, state, pc)
         same = join.by_signature.get(signed)
@@ -169,21 +168,17 @@ class Walk:
         if found is not None:
             _finish(node, steps + found.worst)
             return None
-        made = Node(state.copy(), node, steps)
+        if steps < _SPACING and node.pending == 1 and len(join.by_signature) > _CROWDED:
+            return node  # no fork since the last node: that one will do
+        made = Node(state.copy(), node, steps, join.finished)
         join.by_signature[signed] = made
-        join.nodes.append(made)
         return made
 
     def _covering(self, join: _Join, state: State, pc: int) -> Node | None:
-        """The newest finished node that covers the state. Depth first, so the newest finish first."""
-        tried = 0
-        for node in reversed(join.nodes):
-            if node.done:
-                if covers(self.needs, node.state, state, pc):
-                    return node
-                tried += 1
-                if tried == _CANDIDATES:
-                    break
+        """One of the last finished nodes that covers the state: what matches was mostly finished just before."""
+        for node in join.finished[: -_CANDIDATES - 1 : -1]:
+            if covers(self.needs, node.state, state, pc):
+                return node
         return None
 
     def _stack_bytes(self) -> int:
@@ -209,5 +204,6 @@ def _finish(node: Node | None, cost: int) -> None:
         if node.pending:
             return
         node.done = True
+        node.finished.append(node)
         cost = node.distance + node.worst
         node = node.parent
