@@ -1,0 +1,202 @@
+"""JSON lines in, JSON lines out: how another process drives `verify` and `exec` without starting them anew.
+
+One object a line, answered by one object a line, in order, flushed at once. Whatever a line holds, the answer is a
+line too: `{"name": ..., "error": ...}` where it can't be understood.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Final, TypeVar
+
+from axiom_hw.bpf.insn import decode
+from axiom_hw.bpf.spec import CtxSpec, FieldKind, MapSpec, MapType, ProgramSpec, SpecialField
+from axiom_hw.errors import AxiomError, SpecError
+
+LINE_LIMIT_BYTES: Final = 64 << 20
+_DEPTH_LIMIT: Final = 4  # of maps in maps
+_U32: Final = (1 << 32) - 1
+_TYPE_PREFIX: Final = "BPF_MAP_TYPE_"
+
+T = TypeVar("T")
+Answer = Mapping[str, object]
+
+
+class Fields:
+    """One JSON object, read key by key. Each reader raises `SpecError` that names the key and what stands there."""
+
+    def __init__(self, place: str, raw: Mapping[str, object]) -> None:
+        self.place = place
+        self._raw = raw
+
+    def __contains__(self, key: str) -> bool:
+        return self._raw.get(key) is not None
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """A string."""
+        return self._get(key, str, "a string", default)
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """true or false."""
+        return self._get(key, bool, "true or false", default)
+
+    def number(self, key: str, default: int | None = None, *, limit: int = _U32) -> int:
+        """An integer from 0 to `limit`."""
+        value = self._get(key, int, "an integer", default)
+        if isinstance(value, bool) or not 0 <= value <= limit:
+            raise SpecError(self.place, f"`{key}` is {_shown(value)}; it takes an integer from 0 to {limit}")
+        return value
+
+    def data(self, key: str, default: bytes | None = None) -> bytes:
+        """Bytes, written as hex; blanks allowed."""
+        if default is not None and key not in self:
+            return default
+        return parse_hex(self.text(key), f"{self.place}, `{key}`")
+
+    def objects(self, key: str) -> list[Fields]:
+        """A list of objects; none where the key is absent."""
+        items: list[object] = self._get(key, list, "a list", [])
+        return [Fields(f"{self.place}, {key}[{n}]", self._object(item, f"{key}[{n}]")) for n, item in enumerate(items)]
+
+    def inside(self, key: str) -> Fields:
+        """An object."""
+        return Fields(f"{self.place}, {key}", self._object(self._raw.get(key), key))
+
+    def _object(self, value: object, key: str) -> Mapping[str, object]:
+        if not isinstance(value, dict):
+            raise SpecError(self.place, f"`{key}` is {_shown(value)}; it takes an object")
+        return value
+
+    def _get(self, key: str, kind: type[T], meant: str, default: T | None) -> T:
+        value = self._raw.get(key)
+        if value is None:
+            if default is None:
+                raise SpecError(self.place, f"`{key}` is missing; it takes {meant}")
+            return default
+        if not isinstance(value, kind):
+            raise SpecError(self.place, f"`{key}` is {_shown(value)}; it takes {meant}")
+        return value
+
+
+def parse_hex(text: str, place: str) -> bytes:
+    """Bytes from pairs of hex digits with blanks between them. Raises `SpecError` naming the first wrong character."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        wrong = next((c for c in text if not c.isspace() and c not in "0123456789abcdefABCDEF"), None)
+        problem = f"{wrong!r} is no hex digit" if wrong else "has half a byte: hex digits come in pairs"
+        raise SpecError(place, problem) from None
+
+
+def program_spec(fields: Fields, ctx: CtxSpec | None = None) -> ProgramSpec:
+    """The program of a request: `insns`, `maps`, `ctx_size`. `ctx` overrules the last."""
+    maps = tuple(map_spec(item, f"map{n}") for n, item in enumerate(fields.objects("maps")))
+    return ProgramSpec(
+        name=fields.text("name", "program") or "program",
+        insns=decode(fields.data("insns")),
+        maps=maps,
+        ctx=ctx or CtxSpec(fields.number("ctx_size", 0)),
+    )
+
+
+def map_spec(fields: Fields, name: str, depth: int = 1) -> MapSpec:
+    """A map of a request: `type`, `key_size`, `value_size`, `max_entries` and what else a `MapSpec` has."""
+    if depth > _DEPTH_LIMIT:
+        raise SpecError(fields.place, f"maps nest more than {_DEPTH_LIMIT} deep")
+    return MapSpec(
+        name=fields.text("name", name),
+        type=_map_type(fields),
+        key_size=fields.number("key_size", 0),
+        value_size=fields.number("value_size", 0),
+        max_entries=fields.number("max_entries", 0),
+        flags=fields.number("flags", 0),
+        fields=tuple(_special_field(item) for item in fields.objects("fields")),
+        inner=map_spec(fields.inside("inner"), f"{name}.inner", depth + 1) if "inner" in fields else None,
+        data=fields.data("data_hex") if "data_hex" in fields else None,
+        frozen=fields.flag("frozen"),
+    )
+
+
+def _map_type(fields: Fields) -> MapType:
+    given = fields.text("type")
+    name = given.upper().removeprefix(_TYPE_PREFIX)
+    if name not in MapType.__members__:
+        known = ", ".join(kind.name.lower() for kind in MapType)
+        raise SpecError(fields.place, f"`type` is {_shown(given)}; the types are {known}")
+    return MapType[name]
+
+
+def _special_field(fields: Fields) -> SpecialField:
+    given = fields.text("kind")
+    if given.upper() not in FieldKind.__members__:
+        known = ", ".join(kind.name.lower() for kind in FieldKind)
+        raise SpecError(fields.place, f"`kind` is {_shown(given)}; the kinds are {known}")
+    return SpecialField(FieldKind[given.upper()], fields.number("offset"))
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of input: its number from 1, and its bytes, or None where it is longer than the limit."""
+
+    number: int
+    data: bytes | None
+
+
+def lines(stream: IO[bytes], limit: int = LINE_LIMIT_BYTES) -> Iterator[Line]:
+    """The lines of a stream that aren't blank, as they come; never more than `limit` bytes in memory."""
+    number = 0
+    while data := stream.readline(limit + 1):
+        number += 1
+        if len(data) > limit and not data.endswith(b"\n"):
+            while data and not data.endswith(b"\n"):
+                data = stream.readline(limit + 1)
+            yield Line(number, None)
+        elif not data.isspace():
+            yield Line(number, data)
+
+
+def parse_line(line: Line) -> Fields:
+    """The object in a line. Raises `SpecError`."""
+    place = f"line {line.number}"
+    if line.data is None:
+        raise SpecError(place, f"is longer than {LINE_LIMIT_BYTES} bytes")
+    try:
+        raw = json.loads(line.data)
+    except RecursionError:
+        raise SpecError(place, "nests too deep") from None
+    except ValueError as error:  # of json, of UTF-8, and of numbers with too many digits
+        raise SpecError(place, f"is no JSON: {error}") from None
+    if not isinstance(raw, dict):
+        raise SpecError(place, f"is {_shown(raw)}; each line holds one object")
+    return Fields(place, raw)
+
+
+def answer_lines(stream: IO[bytes], out: IO[str], handle: Callable[[Fields], Answer]) -> None:
+    """Answer each line by what `handle` makes of it; the request's name goes first, errors are answers.
+
+    `handle` may raise any `AxiomError`.
+    """
+    for line in lines(stream):
+        name: str | None = None
+        try:
+            fields = parse_line(line)
+            name = fields.text("name", "") or None
+            answer = handle(fields)
+        except AxiomError as error:
+            answer = {"error": str(error)}
+        except (MemoryError, RecursionError) as error:  # the edge: one request too large mustn't end the others
+            answer = {"error": f"line {line.number}: too large for this machine ({type(error).__name__})"}
+        write_line(out, {"name": name, **answer})
+
+
+def write_line(out: IO[str], answer: Answer) -> None:
+    """One object, one line, at once."""
+    out.write(json.dumps(answer) + "\n")
+    out.flush()
