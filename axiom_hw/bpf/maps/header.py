@@ -119,6 +119,8 @@ def settle(mem: Mem | None, header: Header, place: str, fill: Callable[[Mem], No
         return mem
     if mem.size < header.total_bytes:
         raise MapError(place, f"takes {header.total_bytes} bytes, but the memory given has {mem.size}")
+    if any(mem.u8):
+        raise MapError(place, "would overwrite memory that is neither zero nor a map", "give it memory of its own")
     if mem.readonly:
         raise MapError(place, "can't be made in read-only memory, and no map lies there yet")
     fill(mem)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from axiom_hw.bpf.maps.create import MEMORY_LIMIT_BYTES, Map, create_map, map_bytes
+from axiom_hw.bpf.maps.header import read_header
 from axiom_hw.bpf.maps.mem import Mem
 from axiom_hw.bpf.spec import MapSpec
 
@@ -25,4 +26,6 @@ def pinned_map(spec: MapSpec, path: Path, *, seed: int = 0, limit_bytes: int = M
                 os.link(draft, path)
         finally:
             draft.unlink(missing_ok=True)
-    return create_map(spec, Mem.open(path), seed=seed, limit_bytes=limit_bytes)
+    mem = Mem.open(path)
+    read_header(mem, str(path))  # a file that isn't a map is somebody's
+    return create_map(spec, mem, seed=seed, limit_bytes=limit_bytes)
