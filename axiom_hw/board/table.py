@@ -30,7 +30,8 @@ class Places:
         for number, line in enumerate(text.splitlines(), 1):
             if header := _HEADER.fullmatch(line):
                 table = tuple(part.strip().strip("\"'") for part in header[1].split("."))
-                self._lines.setdefault(table, number)
+                for length in range(1, len(table) + 1):
+                    self._lines.setdefault(table[:length], number)
             elif key := _KEY.match(line):
                 self._lines.setdefault((*table, key[1].strip("\"'")), number)
 
@@ -56,7 +57,8 @@ class Table:
             if key not in allowed:
                 near = get_close_matches(key, allowed, n=1)
                 fix = f"did you mean `{near[0]}`?" if near else f"the keys here are {', '.join(allowed)}"
-                raise self.error(f"`{key}` isn't a key of this table", fix, key=key)
+                where = "this table" if path else "a board file"
+                raise self.error(f"`{key}` isn't a key of {where}", fix, key=key)
 
     def __contains__(self, key: str) -> bool:
         return key in self.data
