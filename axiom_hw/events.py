@@ -6,8 +6,9 @@ Programs compiled for the Axiom kernel's published offsets run unchanged: new fi
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final, cast
 
-from axiom_hw.bpf.layout import layout, u32, u64
+from axiom_hw.bpf.layout import Layout, Struct, layout, u32, u64
 
 
 class Edge(IntEnum):
@@ -50,3 +51,9 @@ class TimerEvent:
     timestamp_ns: u64  # CLOCK_MONOTONIC at which it was due
     count: u32  # expirations so far, this one included
     overruns: u32  # periods that passed unserved just before this one
+
+
+# Every context, for the C header and the docs.
+CONTEXTS: Final[tuple[Layout, ...]] = tuple(
+    cast(type[Struct], event).LAYOUT for event in (GpioEvent, PwmEvent, TimerEvent)
+)

@@ -14,7 +14,7 @@ LAYERS = (
     ("errors",),
     ("bpf",),
     ("clock", "board", "events", "keys"),
-    ("slots", "hooks", "backends", "adapters"),
+    ("slots", "admission", "hooks", "backends", "adapters"),
     ("executor", "scheduler", "actuation", "recorder"),
     ("runtime", "app"),
     ("service", "testing", "gpiozero_factory"),
@@ -23,7 +23,7 @@ LAYERS = (
 BPF_LAYERS = (
     ("isa", "layout"),
     ("insn", "spec", "helpers", "verified"),
-    ("asm", "asm_code", "asm_file", "asm_text", "disasm", "btf", "elf", "maps"),
+    ("asm", "asm_code", "asm_file", "asm_text", "disasm", "strtab", "btf", "btf_read", "btf_ext", "elf", "cheader", "maps"),
     ("frontend", "verifier", "engine"),
 )
 APART = {"frontend", "verifier", "engine"}  # the last three don't import one another

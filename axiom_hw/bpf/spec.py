@@ -81,6 +81,7 @@ class MapSpec:
     frozen: bool = False  # no one writes it after the start: .rodata
     key_layout: Layout | None = None  # for consumers, where the source has types
     value_layout: Layout | None = None
+    pinned: bool = False  # by its name: processes that load the object share it
 
 
 @dataclass(frozen=True, slots=True)
