@@ -8,11 +8,12 @@ until every dispatch that may still see the old snapshot has ended.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
+from axiom_hw.admission import admit
 from axiom_hw.errors import Fault, HookError
 from axiom_hw.keys import GpioKey, HookKey, PwmKey, TimerKey
 from axiom_hw.slots import Grace, Slots
@@ -226,7 +227,7 @@ class Registry:
                 rows = dict(base.rows)
                 for key in keys:
                     others = _attached(rows, key)
-                    self._check_budget(key, others, program)
+                    admit(key, [*(a.program for a in others), program], self.budget_insns)
                     rows[key] = Row(self.hook(key), tuple(sorted((*others, link.attachment), key=_order)))
                 if self._publish(base, rows):
                     return link
@@ -258,7 +259,7 @@ class Registry:
                 rows = dict(base.rows)
                 for key in link.keys:
                     others = tuple(a for a in _attached(rows, key) if a.link is not link)
-                    self._check_budget(key, others, program)
+                    admit(key, [*(a.program for a in others), program], self.budget_insns)
                     rows[key] = Row(self.hook(key), tuple(sorted((*others, new), key=_order)))
                 if self._publish(base, rows):
                     # Plain stores, as in _take_off: no call, so no signal handler's exception, comes in between.
@@ -299,27 +300,6 @@ class Registry:
             return False  # a signal handler or finaliser on this thread wrote meanwhile: build again
         self.snapshot = new
         return True
-
-    def _check_budget(self, key: HookKey, others: Iterable[Attachment], program: Program) -> None:
-        if self.budget_insns is None:
-            return
-        programs = [*(a.program for a in others), program]
-        unknown = next((p for p in programs if p.worst_case_insns is None), None)
-        if unknown is not None:
-            raise HookError(
-                f"{key}",
-                f"has a budget of {self.budget_insns} instructions an event; {unknown.name} has no known worst case",
-                "verify the program, which bounds it, or run without a budget",
-            )
-        total = sum(p.worst_case_insns or 0 for p in programs)
-        if total > self.budget_insns:
-            shown = " + ".join(f"{p.name} {p.worst_case_insns}" for p in programs)
-            raise HookError(
-                f"{key}",
-                f"would need {total} instructions an event in the worst case ({shown}); "
-                f"the budget is {self.budget_insns}",
-                f"detach a program, make {program.name} shorter, or raise the budget",
-            )
 
 
 def _published(snapshot: Snapshot, link: Link) -> Attachment | None:

@@ -1,0 +1,24 @@
+"""The benches run and report; their figures are `make bench`'s business."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bench import dispatch
+from tests.bench.__main__ import main
+
+
+def test_dispatch_reports_the_call_and_three_dispatches() -> None:
+    rows = dispatch.run(calls=50)
+    assert [row.name for row in rows] == [
+        "a plain Python call of an empty program",
+        "a dispatch to 0 empty programs",
+        "a dispatch to 1 empty program",
+        "a dispatch to 4 empty programs",
+    ]
+    assert all(row.value > 0 and row.ratio is not None for row in rows)
+
+
+def test_an_unknown_bench_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dispatsh"]) == 1
+    assert capsys.readouterr().err.startswith("dispatsh: no bench of that name; there are: dispatch")
