@@ -1,0 +1,446 @@
+"""The guard: the only writer of outputs; it knows limits, safe states and the latched emergency stop.
+
+    with Guard.open(board, gpio, pwm, clock) as guard:      # every output is in its safe state from here on
+        guard.set_gpio(18, 1, "follow")                     # 0, or a negative errno
+        guard.write_pwm(0, 0, 7, "sweep")
+    # and again from here on, whatever happened in between
+
+Lock-free: each output has a lane. A caller appends its order and, if nobody is writing this output, writes all that
+waits; else whoever is writing does so next. Orders of one output are written in the order they were appended, and
+nobody waits, so a program, a listener or a signal handler may ask the guard at any moment.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from itertools import count
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from axiom_hw.backends.gpio import GpioBackend, LineOutput
+from axiom_hw.backends.pwm import PwmBackend, PwmOutput, PwmState
+from axiom_hw.board import Board, OutputLine, PwmChannel
+from axiom_hw.errors import BackendError, OutputError
+from axiom_hw.events import PwmEvent
+
+CONSUMER: Final = "axiom_hw"
+AUDIT_ENTRIES: Final = 256
+_SETTLE_S: Final = 0.5  # how long the safe state waits for another thread's write before it writes past it
+
+PwmListener = Callable[[PwmChannel, PwmEvent], object]
+ReadInput = Callable[[int, int], int]
+
+
+class Time(Protocol):
+    """What the guard needs of a clock."""
+
+    def now_ns(self) -> int: ...
+
+
+class Verdict(Enum):
+    """What became of a request."""
+
+    APPLIED = "applied"
+    CLAMPED = "clamped to a limit"
+    STOPPED = "made safe, because the emergency stop is latched"
+    UNKNOWN = "refused: no such output"
+    REFUSED = "refused: not a value that this output takes"
+    CLOSED = "refused: the guard is closed"
+    FAILED = "the device failed"
+    LATCHED = "emergency stop latched"
+    RELEASED = "emergency stop released"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One line of the audit. `wanted` and `written` are values of lines and duties (ns) of channels.
+
+    `written` is None where nothing was written; `errno` is 0 or positive.
+    """
+
+    number: int  # from 1, over the guard's life
+    timestamp_ns: int
+    source: str
+    output: str
+    wanted: int
+    written: int | None
+    verdict: Verdict
+    errno: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stop:
+    """An emergency stop: who asked for it, why, and when."""
+
+    reason: str
+    source: str
+    timestamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An output that couldn't be brought to its safe state."""
+
+    output: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Actuator:
+    """An output with the device behind it. `write(level, enabled)` takes a value, or a duty in ns."""
+
+    output: OutputLine | PwmChannel
+    write: Callable[[int, bool], None]
+    read: Callable[[], int]
+    release: Callable[[], None]
+
+    @property
+    def safe(self) -> tuple[int, bool]:
+        """The arguments of `write` that make it safe."""
+        if isinstance(self.output, PwmChannel):
+            return self.output.safe_duty_ns, self.output.safe_enabled
+        return self.output.safe_value, True
+
+
+@dataclass(slots=True)
+class _Order:
+    """A request on its way; `result` is set by whoever writes it."""
+
+    source: str
+    wanted: int
+    level: int
+    enabled: bool
+    verdict: Verdict
+    is_safe: bool = False
+    result: int | None = None
+
+
+class _Lane:
+    """The orders of one output, and who is writing them.
+
+    Synchronization: `pending` by atomic deque operations; the device by whoever holds `writing`, which is tried and
+    never waited for, but by the safe state.
+    """
+
+    __slots__ = ("actuator", "holder", "pending", "writing")
+
+    def __init__(self, actuator: Actuator) -> None:
+        self.actuator = actuator
+        self.pending: deque[_Order] = deque()
+        self.writing = threading.Lock()
+        self.holder = 0
+
+
+class Guard:
+    """The only writer of a board's outputs.
+
+    `read_input(chip_id, line)` answers for lines that aren't outputs, and raises `BackendError` for others.
+
+    Synchronization: every method from any thread, without a lock, from listeners and signal handlers too. `close`
+    once, by the owner.
+    """
+
+    def __init__(
+        self,
+        actuators: Sequence[Actuator],
+        clock: Time,
+        *,
+        read_input: ReadInput | None = None,
+        audit_entries: int = AUDIT_ENTRIES,
+    ) -> None:
+        self._clock = clock
+        self._read_input = read_input
+        self._lines: dict[tuple[int, int], _Lane] = {}
+        self._channels: dict[tuple[int, int], _Lane] = {}
+        for actuator in actuators:
+            output, lane = actuator.output, _Lane(actuator)
+            if isinstance(output, PwmChannel):
+                self._channels[output.chip_id, output.channel] = lane
+            else:
+                self._lines[output.chip_id, output.line] = lane
+        self._lanes = (*self._lines.values(), *self._channels.values())
+        self._audit: deque[Decision] = deque(maxlen=audit_entries)
+        self._numbers = count(1)
+        self._listeners: tuple[PwmListener, ...] = ()
+        # Latched while these two differ: a stop that comes in beside a release is a third object, and stays.
+        self._stop: Stop | None = None
+        self._acknowledged: Stop | None = None
+        self._is_closed = False
+
+    @classmethod
+    def open(
+        cls,
+        board: Board,
+        gpio: GpioBackend,
+        pwm: PwmBackend | None,
+        clock: Time,
+        *,
+        read_input: ReadInput | None = None,
+        consumer: str = CONSUMER,
+        audit_entries: int = AUDIT_ENTRIES,
+    ) -> Guard:
+        """Take every output of the board, each in its safe state from the first moment.
+
+        Raises `BackendError` for one that can't be had; those taken before it are given back then.
+        """
+        taken: list[Actuator] = []
+        try:
+            for line in board.output_lines:
+                taken.append(_open_line(board, line, gpio, consumer))
+            for channel in board.pwm_channels:
+                taken.append(_open_channel(board, channel, pwm))
+        except BackendError:
+            for actuator in taken:
+                actuator.release()
+            raise
+        return cls(taken, clock, read_input=read_input, audit_entries=audit_entries)
+
+    def set_gpio(self, line: int, value: int, source: str, chip_id: int = 0) -> int:
+        """Drive an output line to 0 or 1. `source` is who asks, for the audit.
+
+        0, or a negative errno: ENODEV no such output, EINVAL no such value, EPERM the emergency stop is latched and
+        the safe value was written instead, ESHUTDOWN closed, or what the device said. 0 also where another thread is
+        writing this output and will write this next.
+        """
+        lane = self._lines.get((chip_id, line))
+        if lane is None:
+            return self._refuse(f"gpio/{chip_id}/line{line}", source, value, Verdict.UNKNOWN, errno.ENODEV)
+        if value not in (0, 1):
+            return self._refuse(lane.actuator.output.name, source, value, Verdict.REFUSED, errno.EINVAL)
+        return self._submit(lane, _Order(source, value, value, True, Verdict.APPLIED))
+
+    def get_gpio(self, line: int, chip_id: int = 0) -> int:
+        """The value of an input or output line, or a negative errno: ENODEV for a line that the board doesn't have."""
+        lane = self._lines.get((chip_id, line))
+        try:
+            if lane is not None:
+                return lane.actuator.read()
+            return -errno.ENODEV if self._read_input is None else self._read_input(chip_id, line)
+        except BackendError as error:
+            return -_number(error)
+
+    def write_pwm(self, chip_id: int, channel: int, percent: int, source: str) -> int:
+        """Switch a channel on with a duty of 0 to 100 % of its period, clamped to its limits. As `set_gpio`."""
+        lane = self._channels.get((chip_id, channel))
+        if lane is None or not isinstance(lane.actuator.output, PwmChannel):
+            return self._refuse(f"pwm/{chip_id}/channel{channel}", source, percent, Verdict.UNKNOWN, errno.ENODEV)
+        if not 0 <= percent <= 100:
+            return self._refuse(lane.actuator.output.name, source, percent, Verdict.REFUSED, errno.EINVAL)
+        return self._write_duty(lane, lane.actuator.output, lane.actuator.output.period_ns * percent // 100, source)
+
+    def write_pwm_duty(self, chip_id: int, channel: int, duty_ns: int, source: str) -> int:
+        """Switch a channel on with a duty in ns: a servo needs finer steps than percent. As `write_pwm`."""
+        lane = self._channels.get((chip_id, channel))
+        if lane is None or not isinstance(lane.actuator.output, PwmChannel):
+            return self._refuse(f"pwm/{chip_id}/channel{channel}", source, duty_ns, Verdict.UNKNOWN, errno.ENODEV)
+        if duty_ns < 0:
+            return self._refuse(lane.actuator.output.name, source, duty_ns, Verdict.REFUSED, errno.EINVAL)
+        return self._write_duty(lane, lane.actuator.output, duty_ns, source)
+
+    def emergency_stop(self, reason: str, source: str) -> int:
+        """Latch the stop, then bring every output to its safe state, whatever fails on the way.
+
+        Anybody may. 0, or the negative errno of the first output that couldn't be made safe. An output that another
+        thread is writing just now is made safe by that thread, right after.
+        """
+        self._stop = Stop(reason, source, self._clock.now_ns())
+        self._record(source, f"all outputs: {reason}", 0, None, Verdict.LATCHED, 0)
+        if self._is_closed:
+            return 0  # the devices were made safe and given back
+        results = [self._submit(lane, _safe_order(lane, source)) for lane in self._lanes]
+        return next((result for result in results if result), 0)
+
+    @property
+    def stopped(self) -> Stop | None:
+        """The stop that is latched, or None."""
+        stop = self._stop
+        return None if stop is self._acknowledged else stop
+
+    def release_stop(self, operator: str) -> bool:
+        """Unlatch the stop; `operator` is the person, for the audit. Restores nothing: outputs stay safe until written.
+
+        False where none was latched. Raises `OutputError` for a nameless operator. There is no helper for this, so no
+        program can.
+        """
+        if not operator.strip():
+            raise OutputError("emergency stop", "is released by an operator, who has a name", "give the person's name")
+        stop = self._stop
+        if stop is None or stop is self._acknowledged:
+            return False
+        self._acknowledged = stop
+        self._record(operator, "all outputs", 0, None, Verdict.RELEASED, 0)
+        return True
+
+    def safe_state(self, source: str = "safe state") -> tuple[Failure, ...]:
+        """Bring every output to its declared safe state; try all, and report those that failed.
+
+        For exit, exceptions and SIGTERM: where another thread hangs in a write for 0.5 s, it writes past that thread.
+        """
+        failures = []
+        for lane in self._lanes:
+            order = _safe_order(lane, source)
+            self._submit(lane, order)
+            if (
+                order.result is None
+                and lane.holder != threading.get_ident()
+                and lane.writing.acquire(timeout=_SETTLE_S)
+            ):
+                lane.writing.release()
+            if order.result is None:
+                self._write(lane, order)
+            if order.result:
+                problem = errno.errorcode.get(-order.result, str(order.result))
+                failures.append(Failure(lane.actuator.output.name, problem))
+        return tuple(failures)
+
+    def on_pwm_applied(self, listener: PwmListener) -> None:
+        """Call `listener(channel, event)` after each state that was written, by the thread that wrote it.
+
+        Nothing is held meanwhile: the listener may write, this channel too. Its exceptions are that thread's.
+        """
+        self._listeners = (*self._listeners, listener)
+
+    def audit(self) -> tuple[Decision, ...]:
+        """The last decisions, oldest first."""
+        while True:
+            try:
+                return tuple(self._audit)
+            except RuntimeError:  # another thread appended meanwhile: look again
+                continue
+
+    @property
+    def overwritten(self) -> int:
+        """How many decisions the audit no longer holds."""
+        kept = self.audit()
+        return kept[0].number - 1 if kept else 0
+
+    def close(self) -> tuple[Failure, ...]:
+        """Make every output safe, refuse what comes after, give the devices back. A second time does nothing."""
+        if self._is_closed:
+            return ()
+        self._is_closed = True
+        failures = list(self.safe_state("close"))
+        for lane in self._lanes:
+            try:
+                lane.actuator.release()
+            except BackendError as error:
+                failures.append(Failure(lane.actuator.output.name, error.problem))
+        return tuple(failures)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        failures = self.close()
+        if failures and error is None:
+            listed = ", ".join(f"{failure.output} ({failure.problem})" for failure in failures)
+            raise OutputError("safe state", f"wasn't reached by {listed}", "look at these outputs: they may be live")
+
+    def _write_duty(self, lane: _Lane, channel: PwmChannel, duty_ns: int, source: str) -> int:
+        level = min(max(duty_ns, channel.min_duty_ns), channel.max_duty_ns)
+        verdict = Verdict.APPLIED if level == duty_ns else Verdict.CLAMPED
+        return self._submit(lane, _Order(source, duty_ns, level, True, verdict))
+
+    def _submit(self, lane: _Lane, order: _Order) -> int:
+        lane.pending.append(order)
+        events: list[PwmEvent] = []
+        # Looking again after the release catches an order that was appended too late for the writer to see.
+        while lane.pending and lane.writing.acquire(blocking=False):
+            try:
+                lane.holder = threading.get_ident()
+                while lane.pending:
+                    event = self._write(lane, lane.pending.popleft())
+                    if event is not None:
+                        events.append(event)
+            finally:
+                lane.holder = 0
+                lane.writing.release()
+        if isinstance(lane.actuator.output, PwmChannel):
+            for event in events:
+                for listener in self._listeners:
+                    listener(lane.actuator.output, event)
+        return order.result or 0
+
+    def _write(self, lane: _Lane, order: _Order) -> PwmEvent | None:
+        """Decide and write one order; the latch is looked at here, after which only a stop's own order can follow."""
+        output = lane.actuator.output
+        level, enabled, verdict, number = order.level, order.enabled, order.verdict, 0
+        if not order.is_safe:
+            if self._is_closed:
+                self._record(order.source, output.name, order.wanted, None, Verdict.CLOSED, errno.ESHUTDOWN)
+                order.result = -errno.ESHUTDOWN
+                return None
+            if self.stopped is not None:
+                (level, enabled), verdict, number = lane.actuator.safe, Verdict.STOPPED, errno.EPERM
+        try:
+            lane.actuator.write(level, enabled)
+        except BackendError as error:
+            number = _number(error)
+            self._record(order.source, output.name, order.wanted, None, Verdict.FAILED, number)
+            order.result = -number
+            return None
+        self._record(order.source, output.name, order.wanted, level, verdict, number)
+        order.result = -number
+        if not isinstance(output, PwmChannel):
+            return None
+        now_ns, polarity = self._clock.now_ns(), int(output.polarity)
+        return PwmEvent(now_ns, output.chip_id, output.channel, output.period_ns, level, polarity, int(enabled))
+
+    def _refuse(self, output: str, source: str, wanted: int, verdict: Verdict, number: int) -> int:
+        self._record(source, output, wanted, None, verdict, number)
+        return -number
+
+    def _record(
+        self, source: str, output: str, wanted: int, written: int | None, verdict: Verdict, number: int
+    ) -> None:
+        now_ns = self._clock.now_ns()
+        self._audit.append(Decision(next(self._numbers), now_ns, source, output, wanted, written, verdict, number))
+
+
+def _safe_order(lane: _Lane, source: str) -> _Order:
+    level, enabled = lane.actuator.safe
+    return _Order(source, level, level, enabled, Verdict.APPLIED, is_safe=True)
+
+
+def _number(error: BackendError) -> int:
+    return error.errno or errno.EIO
+
+
+def _open_line(board: Board, line: OutputLine, gpio: GpioBackend, consumer: str) -> Actuator:
+    chip = gpio.open(board.chips[line.chip_id].label)
+    try:
+        wanted = LineOutput(line.line, line.safe_value, line.active_low, line.drive)
+        request = chip.request_outputs([wanted], consumer)
+    finally:
+        chip.close()
+
+    def write(value: int, _enabled: bool) -> None:
+        request.set(line.line, value)
+
+    return Actuator(line, write, partial(request.get, line.line), request.release)
+
+
+def _open_channel(board: Board, channel: PwmChannel, pwm: PwmBackend | None) -> Actuator:
+    device = board.pwm_chips[channel.chip_id].device
+    if pwm is None:
+        raise BackendError(f"output {channel.name}", f"needs {device}, and there is no PWM here", errno=errno.ENODEV)
+    output: PwmOutput = pwm.open(device, channel.channel)
+
+    def write(duty_ns: int, enabled: bool) -> None:
+        output.apply(PwmState(channel.period_ns, duty_ns, enabled, channel.polarity))
+
+    actuator = Actuator(channel, write, lambda: output.state().duty_ns, output.close)
+    try:
+        actuator.write(*actuator.safe)
+    except BackendError:
+        output.close()
+        raise
+    return actuator

@@ -1,0 +1,1 @@
+"""Readings of a backend to the events that programs see."""
