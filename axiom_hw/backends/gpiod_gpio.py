@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -200,7 +201,7 @@ class GpiodChip:
         size = min(event_buffer_size, MAX_EVENT_BUFFER)
         with self._lock:
             try:
-                made = self._chip.request_lines(config=settings, consumer=consumer, event_buffer_size=size)
+                made = self._chip.request_lines(config=settings, consumer=consumer, event_buffer_size=size or None)
             except OSError as error:
                 if error.errno == errno.EBUSY:
                     raise self._busy(offsets) from error
@@ -229,6 +230,8 @@ class GpiodRequest:
         self._label = label
         self._offsets = offsets
         self._outputs = outputs
+        self._poll = select.poll()
+        self._poll.register(request.fd, select.POLLIN)
 
     @property
     def offsets(self) -> tuple[int, ...]:
@@ -259,8 +262,8 @@ class GpiodRequest:
         """See `GpioRequest.read_events`."""
         self._check_live()
         with self._errors(self._offsets[0], "has no readable events"):
-            # gpiod's read waits for a first event, so ask before.
-            if max_events < 1 or not self._request.wait_edge_events(0):
+            # gpiod's read waits for a first event, so ask before; its own wait is a select(2), which ends at fd 1023.
+            if max_events < 1 or not self._poll.poll(0):
                 return []
             events = self._request.read_edge_events(max_events)
         rising = gpiod.EdgeEvent.Type.RISING_EDGE

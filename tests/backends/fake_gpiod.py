@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -118,10 +117,6 @@ class FakeRequest:
             raise OSError(errno.EPERM, os.strerror(errno.EPERM))
         raw = int((value is Value.ACTIVE) != self.settings[offset].active_low)
         self.world.play(offset, lambda: self.world.latch.__setitem__(offset, raw))
-
-    def wait_edge_events(self, timeout: float | None = None) -> bool:
-        self._check()
-        return bool(select.select([self.fd], [], [], timeout)[0])
 
     def read_edge_events(self, max_events: int | None = None) -> list[gpiod.EdgeEvent]:
         self._check()
