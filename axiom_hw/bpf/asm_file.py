@@ -129,6 +129,8 @@ class SourceFile:
 
     def _set_ctx(self, line: Line, rest: str) -> None:
         size, *flags = rest.split() or [""]
+        if not size:
+            raise line.error("`.ctx` takes the size of the context in bytes", "as in `.ctx 32`")
         if flags not in ([], ["writable"]):
             raise line.error(f"`.ctx` has `{' '.join(flags)}` behind the size", "leave it, or write `writable`")
         ctx = CtxSpec(_number(line, "the size", size), writable=bool(flags))
