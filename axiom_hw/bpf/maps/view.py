@@ -101,7 +101,9 @@ class HashView(MutableMapping[K, V], Generic[K, V]):
         if result == E2BIG:
             limit = self._table.spec.max_entries
             raise MapFull(
-                self._place, f"has no room for key {key!r}: it holds {limit} entries (max_entries)", "delete some"
+                self._place,
+                f"has no room for key {key!r}: all of its {limit} entries (max_entries) are taken",
+                "delete one, or declare more",
             )
         if result == EPERM:
             raise _frozen(self._place)
@@ -131,7 +133,8 @@ class HashView(MutableMapping[K, V], Generic[K, V]):
         return f"<hash {self._table.spec.name}: {len(self)} of {self._table.spec.max_entries}, {kinds}>"
 
     def _missing(self, key: K) -> MapKeyError:
-        return MapKeyError(self._place, f"has no key {key!r}; it has {len(self)} entries", "ask with `in` or .get()")
+        taken = f"{len(self)} of {self._table.spec.max_entries} entries are taken"
+        return MapKeyError(self._place, f"has no key {key!r}; {taken}", "ask with `in` or .get()")
 
 
 def _frozen(place: str) -> MapError:
