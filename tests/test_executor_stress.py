@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,11 @@ THREADS = 4
 EVENTS = 25_000  # a thread
 BUTTON = (GpioKey(0, 17, Edge.RISING), GpioKey(0, 17, Edge.FALLING))
 NOBODY = PwmKey(9, 9)
+
+
+def yield_to_others() -> None:
+    """Let another thread have the interpreter; sleeps no time at all."""
+    time.sleep(0)
 
 
 class Version:
@@ -33,7 +39,9 @@ class Version:
     def run(self, ctx: bytes, slot: int) -> int:
         self.late += self.closed
         self.seen[slot].append(ctx)
-        self.late += self.closed  # nor be in the middle of a run
+        if len(self.seen[slot]) % 8 == 0:
+            yield_to_others()
+        self.late += self.closed  # nor may a run be under way
         return 0
 
     def all_seen(self) -> list[bytes]:
@@ -65,6 +73,8 @@ def test_no_event_is_lost_and_nothing_runs_after_its_detach() -> None:
         start.wait()
         for n in range(EVENTS):
             executor.fire(BUTTON[n & 1], b"%d:%d" % (thread, n))
+            if n % 10 == 0:
+                yield_to_others()
             if n % 100 == 0:
                 executor.fire(NOBODY, b"")
 
@@ -82,6 +92,8 @@ def test_no_event_is_lost_and_nothing_runs_after_its_detach() -> None:
         while firing.is_set():
             program = Version(slots)
             link = registry.attach(program, *BUTTON, priority=len(passing) % 3 - 1)
+            while link.runs == 0 and firing.is_set():
+                yield_to_others()  # it sees an event before it goes
             if link.detach() is not Grace.OVER:
                 failures.append("detach is pending")
             program.closed = True
@@ -110,8 +122,9 @@ def test_no_event_is_lost_and_nothing_runs_after_its_detach() -> None:
     assert all(runs == len(program.all_seen()) for program, runs in passing)
     assert sum(executor.stats_of(key).events for key in BUTTON) == THREADS * EVENTS
     assert executor.stats_of(NOBODY).unhandled == executor.stats_of(NOBODY).events == THREADS * EVENTS // 100
-    assert len(versions) > 20, "too few replacements to show anything"
-    assert len(passing) > 20, "too few detachments to show anything"
+    # A stress test that stresses nothing must not pass:
+    assert sum(1 for version in versions if version.all_seen()) > 100
+    assert sum(1 for _, runs in passing if runs) > 100
 
 
 class Held:
