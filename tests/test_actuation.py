@@ -218,7 +218,7 @@ def test_only_an_operator_releases_the_stop_and_nothing_comes_back(bench: Bench)
     assert bench.guard.stopped is not None
 
 
-def test_a_stop_beside_a_release_is_not_undone_by_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_beside_a_release_is_not_undone_by_it(bench: Bench) -> None:
     """The release acknowledges the stop that the operator saw; another one that comes in meanwhile stays latched."""
     bench.guard.emergency_stop("first", "safety")
     seen = bench.guard.stopped
@@ -349,8 +349,7 @@ def test_nobody_waits_for_a_write_and_a_stop_is_the_last_word() -> None:
     ]  # fmt: skip
 
 
-def test_the_safe_state_writes_past_a_thread_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("axiom_hw.actuation._SETTLE_S", 0.01)
+def test_the_safe_state_writes_past_a_thread_that_hangs() -> None:
     inside, go_on = threading.Event(), threading.Event()
 
     def hang(value: int) -> None:
@@ -359,7 +358,7 @@ def test_the_safe_state_writes_past_a_thread_that_hangs(monkeypatch: pytest.Monk
             assert go_on.wait(10)
 
     device = Device("motor", 0, hang)
-    guard = Guard([device.actuator], VirtualClock())
+    guard = Guard([device.actuator], VirtualClock(), settle_ns=10 * MS)
     thread = threading.Thread(target=guard.set_gpio, args=(0, 1, "slow"))
     thread.start()
     assert inside.wait(10)

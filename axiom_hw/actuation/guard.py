@@ -17,21 +17,19 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from functools import partial
-from itertools import count
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from axiom_hw.backends.gpio import GpioBackend, LineOutput
-from axiom_hw.backends.pwm import PwmBackend, PwmOutput, PwmState
-from axiom_hw.board import Board, OutputLine, PwmChannel
+from axiom_hw.actuation.actuator import CONSUMER, Actuator, open_actuators
+from axiom_hw.actuation.audit import Audit, Decision, Verdict
+from axiom_hw.backends.gpio import GpioBackend
+from axiom_hw.backends.pwm import PwmBackend
+from axiom_hw.board import Board, PwmChannel
 from axiom_hw.errors import BackendError, OutputError
 from axiom_hw.events import PwmEvent
 
-CONSUMER: Final = "axiom_hw"
 AUDIT_ENTRIES: Final = 256
-_SETTLE_S: Final = 0.5  # how long the safe state waits for another thread's write before it writes past it
+SETTLE_NS: Final = 500_000_000  # how long the safe state waits for another thread's write before it writes past it
 
 PwmListener = Callable[[PwmChannel, PwmEvent], object]
 ReadInput = Callable[[int, int], int]
@@ -41,37 +39,6 @@ class Time(Protocol):
     """What the guard needs of a clock."""
 
     def now_ns(self) -> int: ...
-
-
-class Verdict(Enum):
-    """What became of a request."""
-
-    APPLIED = "applied"
-    CLAMPED = "clamped to a limit"
-    STOPPED = "made safe, because the emergency stop is latched"
-    UNKNOWN = "refused: no such output"
-    REFUSED = "refused: not a value that this output takes"
-    CLOSED = "refused: the guard is closed"
-    FAILED = "the device failed"
-    LATCHED = "emergency stop latched"
-    RELEASED = "emergency stop released"
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One line of the audit. `wanted` and `written` are values of lines and duties (ns) of channels.
-
-    `written` is None where nothing was written; `errno` is 0 or positive.
-    """
-
-    number: int  # from 1, over the guard's life
-    timestamp_ns: int
-    source: str
-    output: str
-    wanted: int
-    written: int | None
-    verdict: Verdict
-    errno: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,23 +56,6 @@ class Failure:
 
     output: str
     problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class Actuator:
-    """An output with the device behind it. `write(level, enabled)` takes a value, or a duty in ns."""
-
-    output: OutputLine | PwmChannel
-    write: Callable[[int, bool], None]
-    read: Callable[[], int]
-    release: Callable[[], None]
-
-    @property
-    def safe(self) -> tuple[int, bool]:
-        """The arguments of `write` that make it safe."""
-        if isinstance(self.output, PwmChannel):
-            return self.output.safe_duty_ns, self.output.safe_enabled
-        return self.output.safe_value, True
 
 
 @dataclass(slots=True)
@@ -153,6 +103,7 @@ class Guard:
         *,
         read_input: ReadInput | None = None,
         audit_entries: int = AUDIT_ENTRIES,
+        settle_ns: int = SETTLE_NS,
     ) -> None:
         self._clock = clock
         self._read_input = read_input
@@ -165,8 +116,8 @@ class Guard:
             else:
                 self._lines[output.chip_id, output.line] = lane
         self._lanes = (*self._lines.values(), *self._channels.values())
-        self._audit: deque[Decision] = deque(maxlen=audit_entries)
-        self._numbers = count(1)
+        self._audit = Audit(audit_entries)
+        self._settle_ns = settle_ns
         self._listeners: tuple[PwmListener, ...] = ()
         # Latched while these two differ: a stop that comes in beside a release is a third object, and stays.
         self._stop: Stop | None = None
@@ -189,17 +140,8 @@ class Guard:
 
         Raises `BackendError` for one that can't be had; those taken before it are given back then.
         """
-        taken: list[Actuator] = []
-        try:
-            for line in board.output_lines:
-                taken.append(_open_line(board, line, gpio, consumer))
-            for channel in board.pwm_channels:
-                taken.append(_open_channel(board, channel, pwm))
-        except BackendError:
-            for actuator in taken:
-                actuator.release()
-            raise
-        return cls(taken, clock, read_input=read_input, audit_entries=audit_entries)
+        actuators = open_actuators(board, gpio, pwm, consumer)
+        return cls(actuators, clock, read_input=read_input, audit_entries=audit_entries)
 
     def set_gpio(self, line: int, value: int, source: str, chip_id: int = 0) -> int:
         """Drive an output line to 0 or 1. `source` is who asks, for the audit.
@@ -289,7 +231,7 @@ class Guard:
             if (
                 order.result is None
                 and lane.holder != threading.get_ident()
-                and lane.writing.acquire(timeout=_SETTLE_S)
+                and lane.writing.acquire(timeout=self._settle_ns / 1e9)
             ):
                 lane.writing.release()
             if order.result is None:
@@ -308,17 +250,12 @@ class Guard:
 
     def audit(self) -> tuple[Decision, ...]:
         """The last decisions, oldest first."""
-        while True:
-            try:
-                return tuple(self._audit)
-            except RuntimeError:  # another thread appended meanwhile: look again
-                continue
+        return self._audit.decisions()
 
     @property
     def overwritten(self) -> int:
         """How many decisions the audit no longer holds."""
-        kept = self.audit()
-        return kept[0].number - 1 if kept else 0
+        return self._audit.overwritten
 
     def close(self) -> tuple[Failure, ...]:
         """Make every output safe, refuse what comes after, give the devices back. A second time does nothing."""
@@ -401,8 +338,7 @@ class Guard:
     def _record(
         self, source: str, output: str, wanted: int, written: int | None, verdict: Verdict, number: int
     ) -> None:
-        now_ns = self._clock.now_ns()
-        self._audit.append(Decision(next(self._numbers), now_ns, source, output, wanted, written, verdict, number))
+        self._audit.record(self._clock.now_ns(), source, output, wanted, written, verdict, number)
 
 
 def _safe_order(lane: _Lane, source: str) -> _Order:
@@ -412,35 +348,3 @@ def _safe_order(lane: _Lane, source: str) -> _Order:
 
 def _number(error: BackendError) -> int:
     return error.errno or errno.EIO
-
-
-def _open_line(board: Board, line: OutputLine, gpio: GpioBackend, consumer: str) -> Actuator:
-    chip = gpio.open(board.chips[line.chip_id].label)
-    try:
-        wanted = LineOutput(line.line, line.safe_value, line.active_low, line.drive)
-        request = chip.request_outputs([wanted], consumer)
-    finally:
-        chip.close()
-
-    def write(value: int, _enabled: bool) -> None:
-        request.set(line.line, value)
-
-    return Actuator(line, write, partial(request.get, line.line), request.release)
-
-
-def _open_channel(board: Board, channel: PwmChannel, pwm: PwmBackend | None) -> Actuator:
-    device = board.pwm_chips[channel.chip_id].device
-    if pwm is None:
-        raise BackendError(f"output {channel.name}", f"needs {device}, and there is no PWM here", errno=errno.ENODEV)
-    output: PwmOutput = pwm.open(device, channel.channel)
-
-    def write(duty_ns: int, enabled: bool) -> None:
-        output.apply(PwmState(channel.period_ns, duty_ns, enabled, channel.polarity))
-
-    actuator = Actuator(channel, write, lambda: output.state().duty_ns, output.close)
-    try:
-        actuator.write(*actuator.safe)
-    except BackendError:
-        output.close()
-        raise
-    return actuator
