@@ -21,6 +21,7 @@ _SECTION: Final = re.compile(r'"([^"]+)"(?:\s*,.*)?|([^\s,"]+)(?:\s*,.*)?')
 _HEADING: Final = re.compile(r"Disassembly of section (\S+):")
 _LABELLED: Final = re.compile(rf"\s*(?:[0-9a-f]{{16}}\s+<)?({NAME})>?:")
 _SHARED: Final = ".text"
+_LICENSE: Final = "license"  # where clang puts the license, as a labelled string
 _LAYOUT_ONLY: Final = frozenset((".file", ".type", ".size", ".p2align", ".ident", ".addrsig", ".addrsig_sym"))
 _KNOWN: Final = (".section", ".text", ".globl", ".global", ".map", ".ctx", ".license", ".8byte", ".quad")
 _MAP_KEYS: Final = ("type", "key", "value", "entries", "flags", "timer", "spin_lock", "work", "inner", "data", "frozen")
@@ -93,6 +94,8 @@ class SourceFile:
             self._enter("")
         here = self._here
         assert here is not None
+        if here.name == _LICENSE and _LABELLED.fullmatch(line.code):
+            return
         label = _LABELLED.match(line.code)
         starts = label is not None and label[1] in self._globals and here.name != _SHARED
         if self._block is None or (starts and self._block.size):
@@ -121,6 +124,8 @@ class SourceFile:
             case ".ctx":
                 self._set_ctx(line, rest)
             case ".license":
+                self._license = rest.strip('"')
+            case ".asciz" if self._here and self._here.name == _LICENSE:
                 self._license = rest.strip('"')
             case _ if name not in _LAYOUT_ONLY:
                 near = difflib.get_close_matches(name, _KNOWN, n=1)

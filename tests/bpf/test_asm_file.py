@@ -130,6 +130,38 @@ def test_the_context_of_a_section_comes_from_the_caller_where_no_directive_says_
     assert [p.ctx.size for p in assemble(".ctx 64\n" + text, ctx_of=ctx_of).programs] == [64, 8]
 
 
+def test_what_clang_writes_with_S() -> None:
+    spec = assemble(
+        """
+	.text
+	.file	"sample.c"
+	.section	"timer/1s","ax",@progbits
+	.globl	tick                            # -- Begin function tick
+	.p2align	3
+	.type	tick,@function
+tick:                                   # @tick
+# %bb.0:
+	r0 = *(u32 *)(r1 + 8)
+	if r0 s> 0 goto LBB0_2
+	r0 <<= 32
+LBB0_2:
+	exit
+.Lfunc_end0:
+	.size	tick, .Lfunc_end0-tick
+                                        # -- End function
+	.type	_license,@object                # @_license
+	.section	license,"aw",@progbits
+	.globl	_license
+_license:
+	.asciz	"GPL"
+	.size	_license, 4
+	.addrsig
+	.addrsig_sym tick
+"""
+    )
+    assert [(p.name, p.section, len(p.insns), p.license) for p in spec.programs] == [("tick", "timer/1s", 4, "GPL")]
+
+
 def test_all_keys_of_a_map() -> None:
     spec = assemble(
         """
