@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import selectors
 import struct
 import threading
@@ -114,6 +115,13 @@ class GpioAdapter:
         if self._thread is not None and self._thread is not threading.current_thread():
             raise HookError("gpio", "events are read by the adapter's own thread", "pump, or start, but not both")
         return sum(self._drain(source) for source in self._sources.values())
+
+    def ready(self) -> bool:
+        """Whether a line event is queued now, for `pump` to fire."""
+        poll = select.poll()  # select(2) ends at descriptor 1023
+        for source in self._sources.values():
+            poll.register(source.request.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def start(self) -> None:
         """Read in a thread from now on. Raises `HookError` where one reads already."""

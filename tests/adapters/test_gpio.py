@@ -100,6 +100,16 @@ def test_nothing_happened_is_nothing_fired(bench: Bench) -> None:
     assert bench.seen == []
 
 
+def test_ready_tells_whether_pumping_is_worth_it(plain: Bench) -> None:
+    assert not plain.adapter.ready()
+    plain.toggle(4, 1)
+    assert plain.adapter.ready()
+    plain.adapter.pump()
+    assert not plain.adapter.ready()
+    plain.adapter.close()
+    assert not plain.adapter.ready()
+
+
 def test_lost_edges_are_told_by_the_next_event_and_counted(plain: Bench) -> None:
     plain.toggle(4, 100)  # two lines have room for 32 events
     plain.adapter.pump()
