@@ -332,6 +332,18 @@ def test_calls_that_lead_nowhere() -> None:
     assert error.problem == "a 64-bit immediate is cut off by the function's end"
 
 
+def test_a_relocation_within_an_instruction() -> None:
+    data = bytearray(HEARTBEAT.read_bytes())
+    entry = struct.pack("<Q", 0x28)  # the relocation of `ticks`, at its 64-bit immediate
+    at = data.index(entry + struct.pack("<I", 1))
+    data[at : at + 8] = struct.pack("<Q", 0x30)
+    assert refusal(bytes(data)).problem == "the second half of a 64-bit immediate has a relocation"
+    data[at : at + 8] = struct.pack("<Q", 0x2C)
+    assert "a relocation is at byte 44 of" in refusal(bytes(data)).problem
+    data[at : at + 8] = struct.pack("<Q", 0)
+    assert "opcode 0xbf has a relocation of type IMM64, which doesn't belong to it" in refusal(bytes(data)).problem
+
+
 def test_programs_share_subprograms_only_up_to_a_limit() -> None:
     # 3000 programs that each link the same 1000 instructions: small in the file, large in memory.
     tail = Insn(0xB7, 0).encode() * 999 + Insn(0x95).encode()

@@ -95,6 +95,8 @@ class Linker:
             reloc = self._code.relocs.get((function.section.index, function.start + slot))
             if insn.code == _IMM64 and slot + 1 >= len(insns):
                 raise self._error(function, slot, "a 64-bit immediate is cut off by the function's end", _DAMAGED)
+            if insn.code == _IMM64 and (function.section.index, function.start + slot + 1) in self._code.relocs:
+                raise self._error(function, slot, "the second half of a 64-bit immediate has a relocation", _DAMAGED)
             target: Function | None = None
             if reloc is not None and reloc.type is not RelocType.NONE:
                 target = self._apply(function, slot, insns, reloc)
