@@ -26,7 +26,7 @@ A file is instructions, labels and directives. Comments begin with `//`, `;` or 
 `.ctx BYTES`        the size of the context of this section's programs, or before any section, of all; with
                     `.ctx BYTES writable`, programs may write it.
 `.license "GPL"`    the license.
-`.8byte N, ...`     slots as data, for what is no instruction.
+`.8byte N, ...`     slots as data, for what is no instruction. `.fill COUNT, 8, N` is the same slot COUNT times.
 
 Operands: registers r0 to r10, or w0 to w10 for 32 bits; numbers in decimal, 0x and 0b; jumps to labels or by signed
 distance (`goto out`, `goto +3`); calls to labels, helpers by name or number, `call pc+3`, `call btf 17`; 64 bits as
@@ -51,7 +51,7 @@ _NO_MAPS: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 def assemble_insns(text: str, *, place: str = "<asm>", maps: Mapping[str, int] | None = None) -> tuple[Insn, ...]:
-    """The slots of one program, without directives (but `.8byte`).
+    """The slots of one program, without directives (but `.8byte` and `.fill`).
 
     `place` names the source in errors, `maps` gives the index of each map by name. Raises `AsmError` with the line, its
     text, the reason, and what may have been meant. What it accepts is encoded as written: whether the program makes

@@ -24,6 +24,8 @@ _RELOCATION: Final = re.compile(r"\s*[0-9a-f]{16}:\s+R_BPF_\w+\s+(\S+)\s*")
 _TARGET: Final = re.compile(r"\s+<[^<>]*>$")
 _LABEL: Final = re.compile(rf"\s*({NAME}):\s*")
 _DATA: Final = re.compile(r"\s*\.(?:8byte|quad)\s+(.*)")
+_FILL: Final = re.compile(r"\s*\.fill\s+(\d+)\s*,\s*8\s*,\s*(\S+)")
+_FILL_LIMIT: Final = 1_000_000  # the slots that the verifier takes at most
 _REGISTER: Final = re.compile(r"[rw]\d+")
 _MAP_ROWS: Final = ("map", "map_value", "map_index", "map_index_value")
 
@@ -213,6 +215,12 @@ def _entry(line: Line, text: str, raw: bytes) -> _Entry:
     data = _DATA.fullmatch(text)
     if data:
         return _Entry(line, tuple(_slot(line, number.strip()) for number in data[1].split(",")))
+    fill = _FILL.fullmatch(text)
+    if fill and int(fill[1]) <= _FILL_LIMIT:
+        return _Entry(line, (_slot(line, fill[2]),) * int(fill[1]))
+    if text.startswith(".fill"):
+        raise line.error(f"`.fill` takes a number of slots up to {_FILL_LIMIT}, the size 8, and the value of each slot",
+                         "as in `.fill 100, 8, 0x95`")  # fmt: skip
     if text.startswith("."):
         raise line.error(f"`{text.split()[0]}` has no meaning between instructions", "the data directive is `.8byte`")
     given = decode(raw)

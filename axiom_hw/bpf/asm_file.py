@@ -23,7 +23,8 @@ _LABELLED: Final = re.compile(rf"\s*(?:[0-9a-f]{{16}}\s+<)?({NAME})>?:")
 _SHARED: Final = ".text"
 _LICENSE: Final = "license"  # where clang puts the license, as a labelled string
 _LAYOUT_ONLY: Final = frozenset((".file", ".type", ".size", ".p2align", ".ident", ".addrsig", ".addrsig_sym"))
-_KNOWN: Final = (".section", ".text", ".globl", ".global", ".map", ".ctx", ".license", ".8byte", ".quad")
+_DATA: Final = (".8byte", ".quad", ".fill")
+_KNOWN: Final = (".section", ".text", ".globl", ".global", ".map", ".ctx", ".license", *_DATA)
 _MAP_KEYS: Final = ("type", "key", "value", "entries", "flags", "timer", "spin_lock", "work", "inner", "data", "frozen")
 _FIELDS: Final = {"timer": FieldKind.TIMER, "spin_lock": FieldKind.SPIN_LOCK, "work": FieldKind.WORK}
 
@@ -59,7 +60,7 @@ class SourceFile:
             self._enter(heading[1])
         elif "\tfile format " in line.code:
             return
-        elif directive and directive[1] not in (".8byte", ".quad"):
+        elif directive and directive[1] not in _DATA:
             self._directive(line, directive[1], (directive[2] or "").strip())
         else:
             self._code(line)

@@ -186,6 +186,11 @@ def test_nothing() -> None:
             "    fix    as in `.8byte 0x95`, which is an exit",
         ),
         (
+            ".fill 100000000000, 8, 0x95",
+            "x.s:1: `.fill` takes a number of slots up to 1000000, the size 8, and the value of each slot\n"
+            "    .fill 100000000000, 8, 0x95\n    fix    as in `.fill 100, 8, 0x95`",
+        ),
+        (
             ".map counts",
             "x.s:1: `.map` has no meaning between instructions\n    .map counts\n"
             "    fix    the data directive is `.8byte`",
@@ -211,12 +216,12 @@ def test_messages(text: str, message: str) -> None:
 
 
 def test_a_jump_that_is_too_far() -> None:
-    far = "goto end\n.8byte " + "0xb7," * 32767 + "0xb7\nend: exit"
+    far = "goto end\n.fill 32768, 8, 0xb7\nend: exit"
     with pytest.raises(AsmError) as caught:
         assemble_insns(far)
     assert caught.value.problem.startswith("`end` is 32768 slots away; this jump reaches -32768 to 32767")
     assert assemble_insns(far.replace("goto", "gotol", 1))[0] == Insn(0x06, imm=32768)
-    assert assemble_insns(far.replace("0xb7,", "", 1))[0] == Insn(0x05, off=32767)
+    assert assemble_insns(far.replace("32768", "32767"))[0] == Insn(0x05, off=32767)
 
 
 def test_a_program_without_maps_says_so() -> None:
