@@ -5,10 +5,15 @@ Programs compiled for the Axiom kernel's published offsets run unchanged: new fi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from difflib import get_close_matches
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Final, cast
 
 from axiom_hw.bpf.layout import Layout, Struct, layout, u32, u64
+from axiom_hw.bpf.spec import CtxSpec
+from axiom_hw.errors import HookError
 
 
 class Edge(IntEnum):
@@ -57,3 +62,23 @@ class TimerEvent:
 CONTEXTS: Final[tuple[Layout, ...]] = tuple(
     cast(type[Struct], event).LAYOUT for event in (GpioEvent, PwmEvent, TimerEvent)
 )
+
+# What the programs of a section see, by the first word of its name.
+HOOKS: Final[Mapping[str, Layout]] = MappingProxyType(dict(zip(("gpio", "pwm", "timer"), CONTEXTS, strict=True)))
+
+
+def ctx_of(section: str) -> CtxSpec:
+    """The context of a program by its section name (`gpio/button`, `timer/100ms`): read-only, of the hook's layout.
+
+    Raises `HookError` for a section that is no hook, with the hooks there are.
+    """
+    kind = section.partition("/")[0]
+    layout_ = HOOKS.get(kind)
+    if layout_ is None:
+        near = get_close_matches(kind, HOOKS, n=1)
+        meant = f"did you mean `{near[0]}`? " if near else ""
+        raise HookError(
+            f"section {section!r}", "names no hook",
+            f"{meant}the hooks are {', '.join(HOOKS)}, as in gpio/button, pwm/servo, timer/100ms",
+        )  # fmt: skip
+    return CtxSpec(layout_.size, layout=layout_)

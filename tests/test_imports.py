@@ -16,7 +16,7 @@ LAYERS = (
     ("clock", "board", "events", "keys"),
     ("slots", "admission", "hooks", "backends", "adapters"),
     ("executor", "scheduler", "actuation", "recorder"),
-    ("runtime", "app"),
+    ("runtime", "app", "bench", "options", "sections", "source"),
     ("service", "testing", "gpiozero_factory"),
     ("cli",),
 )

@@ -17,6 +17,7 @@ class Arg(Enum):
     """What a helper expects in one register (r1 to r5)."""
 
     SCALAR = "a number"
+    OPTIONAL = "a number, or nothing"
     CONST = "a number known at load time"
     MAP = "a map"
     MAP_KEY = "a pointer to key_size initialised bytes"
@@ -74,7 +75,7 @@ TABLE: Final[tuple[Helper, ...]] = (
     Helper(3, "map_delete_elem", (_A.MAP, _A.MAP_KEY), Ret.SCALAR, Effect.WRITES_MAP, _KEYED,
            "Remove a key. 0 or -errno."),
     Helper(5, "ktime_get_ns", (), Ret.SCALAR, doc="CLOCK_MONOTONIC in ns."),
-    Helper(6, "trace_printk", (_A.MEM_IN, _A.SIZE, _A.SCALAR, _A.SCALAR, _A.SCALAR), Ret.SCALAR,
+    Helper(6, "trace_printk", (_A.MEM_IN, _A.SIZE, _A.OPTIONAL, _A.OPTIONAL, _A.OPTIONAL), Ret.SCALAR,
            doc="Print a format with up to three numbers to the trace pipe; the bytes printed, or -errno."),
     Helper(7, "get_prandom_u32", (), Ret.SCALAR, doc="A pseudo-random 32-bit number."),
     Helper(8, "get_smp_processor_id", (), Ret.SCALAR, doc="The slot that runs the program."),

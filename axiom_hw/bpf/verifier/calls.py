@@ -61,7 +61,9 @@ class Calls:
 
     def _argument(self, state: State, helper: Helper, arg: Arg, reg: Reg, place: str, used: MapSpec | None) -> None:
         match arg:
-            case Arg.SCALAR:
+            case Arg.OPTIONAL if reg is None:
+                pass
+            case Arg.SCALAR | Arg.OPTIONAL:
                 _number(reg, place, arg, leak=True)
             case Arg.CONST | Arg.RECORD_SIZE:
                 number = _number(reg, place, arg)

@@ -21,7 +21,7 @@ SLOTS: Final = 16
 ALL_SLOTS: Final = (1 << STACK_BYTES // 8) - 1 << SLOTS
 _ARGS: Final = 0b111110
 _SCRATCH: Final = 0b111111  # r0 to r5: gone after a call
-_INDIFFERENT: Final = {Arg.SCALAR}  # any number will do
+_INDIFFERENT: Final = {Arg.SCALAR, Arg.OPTIONAL}  # any number will do
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,44 @@
+"""The options that every application takes on its command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from axiom_hw.board.units import parse_duration_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run: `mock` devices in virtual time (or `real_time`), another `board`, an end after `duration_ns`.
+
+    `trace` shows what programs print.
+    """
+
+    mock: bool = False
+    real_time: bool = False
+    board: str | None = None
+    duration_ns: int | None = None
+    trace: bool = False
+
+
+def parse_options(name: str, argv: Sequence[str]) -> Options:
+    """Read a command line. Prints usage and exits with 2 for what it can't read, as commands do."""
+    parser = argparse.ArgumentParser(prog=name)
+    parser.add_argument("--mock", action="store_true", help="no hardware: mock devices, in virtual time")
+    parser.add_argument("--real-time", action="store_true", help="with --mock: let time pass as it does")
+    parser.add_argument("--board", metavar="NAME", help="a board of boards/, or the path of a file")
+    parser.add_argument("--for", dest="duration_ns", type=_duration, metavar="TIME", help="end after 10s, 500ms, ...")
+    parser.add_argument("--trace", action="store_true", help="show what the programs print")
+    found = parser.parse_args(argv)
+    if found.real_time and not found.mock:
+        parser.error("--real-time goes with --mock: real devices always run in real time")
+    return Options(found.mock, found.real_time, found.board, found.duration_ns, found.trace)
+
+
+def _duration(text: str) -> int:
+    try:
+        return parse_duration_ns(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,0 +1,238 @@
+"""The composition root: clock, devices, guard, hooks, executor and adapters of one running bench, put together here.
+
+with Runtime(board, clock, devices) as runtime:      # outputs are safe from here on, and again behind it
+    link = runtime.attach(verified, maps, "gpio/button")
+    ...
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType, TracebackType
+from typing import Final, Self, cast
+
+from axiom_hw.actuation import Guard
+from axiom_hw.adapters.gpio import GpioAdapter
+from axiom_hw.adapters.timer import TimerAdapter
+from axiom_hw.backends.gpio import GpioBackend
+from axiom_hw.backends.pwm import PwmBackend
+from axiom_hw.board import Board, PwmChannel
+from axiom_hw.bpf import helpers, isa
+from axiom_hw.bpf.engine.interp import Interpreter
+from axiom_hw.bpf.layout import Struct
+from axiom_hw.bpf.maps import Map
+from axiom_hw.bpf.spec import ProgramSpec
+from axiom_hw.bpf.verified import Verified
+from axiom_hw.clock import Clock, VirtualClock
+from axiom_hw.errors import AxiomError, Fault, HookError
+from axiom_hw.events import PwmEvent
+from axiom_hw.executor import Executor
+from axiom_hw.hooks import Link, Registry
+from axiom_hw.keys import PwmKey
+from axiom_hw.scheduler import Scheduler
+from axiom_hw.sections import keys_of
+from axiom_hw.slots import Slots
+
+TRACE_LINES: Final = 1000
+_HARDWARE: Final = 1000  # ids of hardware helpers begin here
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The backends of a bench: the real ones, or mocks."""
+
+    gpio: GpioBackend
+    pwm: PwmBackend
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A line that a program printed."""
+
+    timestamp_ns: int
+    program: str
+    text: str
+
+
+class Loaded:
+    """A verified program with its maps bound and an engine to run it: what a hook holds."""
+
+    def __init__(self, engine: Interpreter, verified: Verified) -> None:
+        self.name = verified.spec.name
+        self.worst_case_insns: int | None = verified.worst_case_insns
+        self.run: Callable[[bytes, int], int] = engine.run
+
+
+class _Env:
+    """What one program reaches beyond its memory; its name goes with every request to the guard."""
+
+    def __init__(self, runtime: Runtime, name: str) -> None:
+        self._runtime = runtime
+        self._name = name
+        self._random = random.Random(runtime.seed).getrandbits
+        self.now_ns = runtime.clock.now_ns
+        self.hardware = _hardware(runtime.guard, name)
+
+    def random_u32(self) -> int:
+        return self._random(32)
+
+    def trace(self, text: str) -> None:
+        self._runtime.traced(Trace(self.now_ns(), self._name, text.rstrip("\n")))
+
+
+class Runtime:
+    """One bench, running. `on_fault` and `on_trace` are told of faults and of lines that programs print.
+
+    Synchronization: `attach` and the attributes from any thread; opened and closed by one owner.
+    """
+
+    def __init__(
+        self,
+        board: Board | None,
+        clock: Clock,
+        devices: Devices | None,
+        *,
+        scheduler: Scheduler | None = None,
+        slots: int = 8,
+        seed: int = 0,
+        budget_insns: int | None = None,
+        on_fault: Callable[[Link, Fault], None] | None = None,
+        on_trace: Callable[[Trace], None] | None = None,
+        on_error: Callable[[AxiomError], None] | None = None,
+    ) -> None:
+        """Raises `BackendError` where a line or channel of the board can't be had."""
+        self.board = board
+        self.clock = clock
+        self.seed = seed
+        self.traces: deque[Trace] = deque(maxlen=TRACE_LINES)
+        self._on_trace = on_trace
+        self._slots = slots
+        self.registry = Registry(Slots(slots), budget_insns)
+        self.executor = Executor(self.registry, on_fault)
+        self.scheduler = scheduler if scheduler is not None else Scheduler(clock)
+        self.timers = TimerAdapter(self.scheduler, self.executor.fire)
+        self.gpio: GpioAdapter | None = None
+        self.guard: Guard | None = None
+        self.ended = threading.Event()
+        if board is not None and devices is not None:
+            self._open(board, devices, on_error)
+
+    def _open(self, board: Board, devices: Devices, on_error: Callable[[AxiomError], None] | None) -> None:
+        self.gpio = GpioAdapter(devices.gpio, board, self.executor.fire, self.clock, on_error=on_error)
+        try:
+            self.guard = Guard.open(board, devices.gpio, devices.pwm, self.clock, read_input=self.gpio.read)
+        except AxiomError:
+            self.gpio.close()
+            raise
+        self.guard.on_pwm_applied(self._pwm_applied)
+
+    def start(self) -> None:
+        """Let events come: from the devices' and the timers' threads, or as a virtual clock moves."""
+        self.scheduler.start()
+        if self.gpio is None:
+            return
+        if isinstance(self.clock, VirtualClock):
+            self.clock.drive(_Pump(self.clock, self.gpio))
+        else:
+            self.gpio.start()
+
+    def load(self, verified: Verified, maps: Sequence[Map]) -> Loaded:
+        """Bind maps and helpers. Raises `HookError` for a program that asks for hardware where there is no board."""
+        if self.guard is None:
+            _refuse_hardware(verified.spec)
+        env = _Env(self, verified.spec.name)
+        return Loaded(Interpreter(verified, maps, env, slots=self._slots), verified)
+
+    def attach(self, verified: Verified, maps: Sequence[Map], section: str, *, priority: int = 0) -> Link:
+        """Load a program and run it on the hook that `section` names (see `axiom_hw.sections`)."""
+        loaded = self.load(verified, maps)
+        keys = keys_of(section, self.board, self.timers.add)
+        return self.registry.attach(loaded, *keys, priority=priority)
+
+    def traced(self, trace: Trace) -> None:
+        """A program printed a line."""
+        self.traces.append(trace)
+        if self._on_trace is not None:
+            self._on_trace(trace)
+
+    def end(self) -> None:
+        """Ask whoever waits for the end of the run to stop waiting. From any thread, and from a signal handler."""
+        self.ended.set()
+
+    def close(self) -> None:
+        """Detach everything, bring the outputs to their safe states, give the devices back. Twice is fine.
+
+        The outputs become safe even where something before them fails.
+        """
+        self.ended.set()
+        try:
+            if self.gpio is not None:
+                self.gpio.stop()
+            self.scheduler.stop()
+            self.timers.close()
+            self.registry.detach_all()
+        finally:
+            guard, self.guard = self.guard, None
+            if guard is not None:
+                guard.__exit__(None, None, None)
+            if self.gpio is not None:
+                self.gpio.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _pwm_applied(self, channel: PwmChannel, event: PwmEvent) -> None:
+        self.executor.fire(PwmKey(channel.chip_id, channel.channel), cast(Struct, event).pack())
+
+
+class _Pump:
+    """Reads the mock's edges whenever a virtual clock moves: due as soon as there are some."""
+
+    def __init__(self, clock: VirtualClock, gpio: GpioAdapter) -> None:
+        self._clock = clock
+        self._gpio = gpio
+
+    def next_due_ns(self) -> int | None:
+        return self._clock.now_ns() if self._gpio.ready() else None
+
+    def run_due(self) -> int:
+        return self._gpio.pump()
+
+
+def _hardware(guard: Guard | None, source: str) -> Mapping[int, Callable[..., int]]:
+    """The hardware helpers of one program: numbers from registers, to the guard."""
+    if guard is None:
+        return MappingProxyType({})
+    row = helpers.BY_NAME
+    return MappingProxyType({
+        row["emergency_stop"].id: lambda reason: guard.emergency_stop(f"reason {_signed(reason)}", source),
+        row["gpio_set"].id: lambda line, value: guard.set_gpio(_signed(line), _signed(value), source),
+        row["gpio_get"].id: lambda line: guard.get_gpio(_signed(line)),
+        row["pwm_write"].id: lambda chip, channel, percent: guard.write_pwm(
+            _signed(chip), _signed(channel), _signed(percent), source
+        ),
+    })  # fmt: skip
+
+
+def _signed(register: int) -> int:
+    return register - (1 << 64) if register >> 63 else register
+
+
+def _refuse_hardware(spec: ProgramSpec) -> None:
+    for pc, insn in enumerate(spec.insns):
+        if insn.code == isa.BY_NAME["call"].code and insn.src == isa.CALL_HELPER and insn.imm >= _HARDWARE:
+            name = helpers.BY_ID[insn.imm].name
+            raise HookError(
+                f"{spec.name} at pc {pc}", f"calls {name}, which needs a board, but none was chosen",
+                "choose one: --board rpi5-bench, or App(..., board=\"rpi5-bench\")",
+            )  # fmt: skip
