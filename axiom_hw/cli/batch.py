@@ -7,16 +7,22 @@ line too: `{"name": ..., "error": ...}` where it can't be understood.
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import IO, Final, TypeVar
 
 from axiom_hw.bpf.insn import decode
 from axiom_hw.bpf.spec import CtxSpec, FieldKind, MapSpec, MapType, ProgramSpec, SpecialField
 from axiom_hw.errors import AxiomError, SpecError
 
-LINE_LIMIT_BYTES: Final = 64 << 20
+LINE_LIMIT_BYTES: Final = 20 << 20  # a program of a million slots, as hex, fits
+REQUEST_SECONDS: Final = 10.0
 _DEPTH_LIMIT: Final = 4  # of maps in maps
+_MAPS_LIMIT: Final = 64  # of a program, as in Linux
 _U32: Final = (1 << 32) - 1
 _TYPE_PREFIX: Final = "BPF_MAP_TYPE_"
 
@@ -92,7 +98,10 @@ def parse_hex(text: str, place: str) -> bytes:
 
 def program_spec(fields: Fields, ctx: CtxSpec | None = None) -> ProgramSpec:
     """The program of a request: `insns`, `maps`, `ctx_size`. `ctx` overrules the last."""
-    maps = tuple(map_spec(item, f"map{n}") for n, item in enumerate(fields.objects("maps")))
+    declared = fields.objects("maps")
+    if len(declared) > _MAPS_LIMIT:
+        raise SpecError(fields.place, f"has {len(declared)} maps; {_MAPS_LIMIT} is the limit")
+    maps = tuple(map_spec(item, f"map{n}") for n, item in enumerate(declared))
     return ProgramSpec(
         name=fields.text("name", "program") or "program",
         insns=decode(fields.data("insns")),
@@ -178,20 +187,46 @@ def parse_line(line: Line) -> Fields:
     return Fields(place, raw)
 
 
-def answer_lines(stream: IO[bytes], out: IO[str], handle: Callable[[Fields], Answer]) -> None:
+class TimeUp(AxiomError, TimeoutError):
+    """A request that took longer than all requests may."""
+
+
+@contextmanager
+def time_limit(seconds: float, place: str) -> Iterator[None]:
+    """Raise `TimeUp` in what runs inside once `seconds` have passed. Does nothing outside the main thread."""
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise TimeUp(place, f"took longer than {seconds:g} s, the limit of one request")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def answer_lines(
+    stream: IO[bytes], out: IO[str], handle: Callable[[Fields], Answer], seconds: float = REQUEST_SECONDS
+) -> None:
     """Answer each line by what `handle` makes of it; the request's name goes first, errors are answers.
 
-    `handle` may raise any `AxiomError`.
+    `handle` may raise any `AxiomError`, and is interrupted by one after `seconds`.
     """
     for line in lines(stream):
         name: str | None = None
         try:
             fields = parse_line(line)
             name = fields.text("name", "") or None
-            answer = handle(fields)
+            with time_limit(seconds, fields.place):
+                answer = handle(fields)
         except AxiomError as error:
             answer = {"error": str(error)}
-        except (MemoryError, RecursionError) as error:  # the edge: one request too large mustn't end the others
+        except (MemoryError, RecursionError, OSError) as error:  # the edge: one request mustn't end the others
             answer = {"error": f"line {line.number}: too large for this machine ({type(error).__name__})"}
         write_line(out, {"name": name, **answer})
 

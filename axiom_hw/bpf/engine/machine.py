@@ -67,13 +67,16 @@ class Machine:
         self._records: dict[int, tuple[RingBuf, int, Region]] = {}
 
     def begin(self, ctx: bytes | bytearray | memoryview, length: int) -> list[int]:
-        """Set the registers up for a run on `ctx`: r1 its address, r2 `length`, r10 the end of a blank frame."""
+        """Set the registers up for a run on `ctx`: r1 its address (0 where it is empty), r2 `length`,
+        r10 the end of a blank frame.
+        """
         region, r = self._context, self.registers
         if len(ctx) != region.limit:
             raise SpecError(self.name, f"takes a context of {region.limit} bytes, got {len(ctx)}")
         region.mem.u8[: region.limit] = ctx
         r[:] = (0,) * REGISTERS
-        r[1] = self.space.open(region)
+        address = self.space.open(region)
+        r[1] = address if region.limit else 0
         r[2] = length
         r[FRAME_POINTER] = self._open_frame(0)
         return r

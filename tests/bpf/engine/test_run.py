@@ -23,7 +23,8 @@ def test_registers_at_the_start() -> None:
         assert load(f"r0 = r{register}\nexit").run() == 0
     assert load("r0 = r2\nexit", ctx=CtxSpec(24)).run(bytes(24)) == 0
     assert load("r0 = r2\nexit", ctx=CtxSpec(24, length_in_r2=True)).run(bytes(24)) == 24
-    assert load("r0 = 1\nif r1 != 0 goto +1\nr0 = 0\nexit").run() == 1  # never NULL: the verifier says so too
+    assert load("r0 = r1\nexit").run() == 0  # no context: NULL, as the verifier has it
+    assert load("r0 = *(u8 *)(r1 + 23)\nexit", ctx=CtxSpec(24)).run(bytes(range(24))) == 23
 
 
 def test_the_stack_is_blank_in_each_run() -> None:
