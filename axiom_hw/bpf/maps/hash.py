@@ -172,7 +172,8 @@ def hash_update(m: Mem, g: HashGeometry, key: Mem, key_off: int, value: Mem, val
                     store_u64(m, mine, next_link(load_u64(m, mine), link & LOW_MASK))
                     gone = next_link(link, link_to(g, mine) | MARK)
                     if cas_u64(m, node, link, gone):
-                        unlink(m, g, prev, word, node, gone)
+                        if not unlink(m, g, prev, word, node, gone):
+                            hash_lookup(m, g, key, key_off)  # which takes out what is marked on its way
                         mine = 0
                         result = 0
                     else:
@@ -207,7 +208,8 @@ def hash_delete(m: Mem, g: HashGeometry, key: Mem, key_off: int) -> int:
         else:
             gone = next_link(link, (link & LOW_MASK) | MARK)
             if cas_u64(m, node, link, gone):
-                unlink(m, g, prev, word, node, gone)
+                if not unlink(m, g, prev, word, node, gone):
+                    hash_lookup(m, g, key, key_off)  # which takes out what is marked on its way
                 fetch_add_u64(m, COUNT, -1)
                 return 0
             prev = bucket
@@ -225,10 +227,12 @@ def link_to(g: HashGeometry, node: int) -> int:
     return ((node - g.first_node) // g.stride) << 1
 
 
-def unlink(m: Mem, g: HashGeometry, prev: int, word: int, node: int, link: int) -> None:
-    """Take a marked node out of its chain, unless somebody was faster: who takes it out gives it back."""
+def unlink(m: Mem, g: HashGeometry, prev: int, word: int, node: int, link: int) -> bool:
+    """Take a marked node out of its chain and give it back, unless the link before it changed. Whether we did."""
     if cas_u64(m, prev, word, next_link(word, link & LOW_MASK & ~MARK)):
         give_node(m, g, node)
+        return True
+    return False
 
 
 def count_up(m: Mem, g: HashGeometry) -> bool:
