@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from instructions import instances, programs
 
 from axiom_hw.bpf import isa
 from axiom_hw.bpf.asm import assemble_insns
@@ -13,6 +12,7 @@ from axiom_hw.bpf.disasm import Names, disassemble, names_of, text_of
 from axiom_hw.bpf.insn import Insn, decode
 from axiom_hw.bpf.isa import Op
 from axiom_hw.bpf.spec import MapSpec, MapType, ProgramSpec
+from tests.bpf.instructions import instances, programs
 
 EDGES = ((0, 0), (1, 1), (-1, -1), (32767, 2**31 - 1), (-32768, -(2**31)))
 COUNTS = MapSpec("counts", MapType.ARRAY, 4, 8, 1)
