@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import IO, Final, TypeVar
 
@@ -20,7 +22,7 @@ from axiom_hw.bpf.spec import CtxSpec, FieldKind, MapSpec, MapType, ProgramSpec,
 from axiom_hw.errors import AxiomError, SpecError
 
 LINE_LIMIT_BYTES: Final = 20 << 20  # a program of a million slots, as hex, fits
-REQUEST_SECONDS: Final = 10.0
+REQUEST_SECONDS: Final = 20.0  # more than the verifier allows itself: its own refusal says more
 _DEPTH_LIMIT: Final = 4  # of maps in maps
 _MAPS_LIMIT: Final = 64  # of a program, as in Linux
 _U32: Final = (1 << 32) - 1
@@ -150,6 +152,16 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def opened(file: str, stack: ExitStack) -> IO[bytes]:
+    """A file to read, until `stack` closes; `-` is standard input. Raises `SpecError` where it can't be read."""
+    if file == "-":
+        return sys.stdin.buffer
+    try:
+        return stack.enter_context(Path(file).open("rb"))
+    except OSError as error:
+        raise SpecError(file, f"can't be read: {error.strerror}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of input: its number from 1, and its bytes, or None where it is longer than the limit."""
@@ -210,12 +222,25 @@ def time_limit(seconds: float, place: str) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+class TooLarge(AxiomError, MemoryError):
+    """A request that this machine has no room for."""
+
+
+def error_answer(error: AxiomError) -> Answer:
+    """The answer to a request that failed, where the protocol has no verdicts."""
+    return {"error": str(error)}
+
+
 def answer_lines(
-    stream: IO[bytes], out: IO[str], handle: Callable[[Fields], Answer], seconds: float = REQUEST_SECONDS
+    stream: IO[bytes],
+    out: IO[str],
+    handle: Callable[[Fields], Answer],
+    seconds: float = REQUEST_SECONDS,
+    failed: Callable[[AxiomError], Answer] = error_answer,
 ) -> None:
     """Answer each line by what `handle` makes of it; the request's name goes first, errors are answers.
 
-    `handle` may raise any `AxiomError`, and is interrupted by one after `seconds`.
+    `handle` may raise any `AxiomError`, and is interrupted by one after `seconds`; `failed` makes an answer of it.
     """
     for line in lines(stream):
         name: str | None = None
@@ -225,9 +250,9 @@ def answer_lines(
             with time_limit(seconds, fields.place):
                 answer = handle(fields)
         except AxiomError as error:
-            answer = {"error": str(error)}
+            answer = failed(error)
         except (MemoryError, RecursionError, OSError) as error:  # the edge: one request mustn't end the others
-            answer = {"error": f"line {line.number}: too large for this machine ({type(error).__name__})"}
+            answer = failed(TooLarge(f"line {line.number}", f"too large for this machine ({type(error).__name__})"))
         write_line(out, {"name": name, **answer})
 
 

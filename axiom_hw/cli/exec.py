@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from enum import StrEnum
-from pathlib import Path
-from typing import IO, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -14,10 +13,10 @@ from axiom_hw.bpf.elf import load_object
 from axiom_hw.bpf.engine.calls import IMPLEMENTED
 from axiom_hw.bpf.insn import decode
 from axiom_hw.bpf.spec import CtxSpec, ObjectSpec, ProgramSpec
-from axiom_hw.cli.batch import Answer, Fields, answer_lines, parse_hex, program_spec
+from axiom_hw.cli.batch import Answer, Fields, answer_lines, opened, parse_hex, program_spec
 from axiom_hw.cli.exec_env import CONFORMANCE, run_once
 from axiom_hw.cli.exec_events import Scenario
-from axiom_hw.errors import AxiomError, SpecError
+from axiom_hw.errors import SpecError
 
 _ELF_MAGIC: Final = b"\x7fELF"
 _INPUT_LIMIT_BYTES: Final = 64 << 20
@@ -55,21 +54,17 @@ def exec_(
 
     Nothing here reaches a device: hardware helpers answer -ENODEV, and time is virtual.
     """
-    try:
-        if engine is Engine.LLVM:
-            raise SpecError("--engine llvm", "is not available yet", "use --engine interp, the default")
-        if bool(object_file) != bool(events):
-            missing = "--events FILE.jsonl" if object_file else "--object FILE.o"
-            raise SpecError("exec", f"needs {missing} as well: an object runs on events")
-        if object_file:
-            _scenario(object_file, events)
-        elif batch:
-            _batch(batch, unverified)
-        else:
-            _single(" ".join(memory or ()), unverified=unverified, elf=elf, conformance=conformance)
-    except AxiomError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    if engine is Engine.LLVM:
+        raise SpecError("--engine llvm", "is not available yet", "use --engine interp, the default")
+    if bool(object_file) != bool(events):
+        missing = "--events FILE.jsonl" if object_file else "--object FILE.o"
+        raise SpecError("exec", f"needs {missing} as well: an object runs on events")
+    if object_file:
+        _scenario(object_file, events)
+    elif batch:
+        _batch(batch, unverified)
+    else:
+        _single(" ".join(memory or ()), unverified=unverified, elf=elf, conformance=conformance)
 
 
 def register(app: typer.Typer) -> None:
@@ -106,7 +101,7 @@ def _batch(file: str, unverified: bool) -> None:
         return {"r0": run_once(spec, ctx, unverified=waived, trace=_nowhere)}
 
     with ExitStack() as stack:
-        answer_lines(_opened(file, stack), sys.stdout, handle)
+        answer_lines(opened(file, stack), sys.stdout, handle)
 
 
 def _request(fields: Fields) -> tuple[ProgramSpec, bytes]:
@@ -126,21 +121,12 @@ def _request(fields: Fields) -> tuple[ProgramSpec, bytes]:
 def _scenario(object_file: str, events: str) -> None:
     declared: ObjectSpec = load_object(_read(object_file), object_file, lambda section: CtxSpec(0))
     with ExitStack() as stack:
-        Scenario(declared, _to_stderr).play(_opened(events, stack), sys.stdout)
+        Scenario(declared, _to_stderr).play(opened(events, stack), sys.stdout)
 
 
 def _read(file: str) -> bytes:
     with ExitStack() as stack:
-        return _opened(file, stack).read()
-
-
-def _opened(file: str, stack: ExitStack) -> IO[bytes]:
-    if file == "-":
-        return sys.stdin.buffer
-    try:
-        return stack.enter_context(Path(file).open("rb"))
-    except OSError as error:
-        raise SpecError(file, f"can't be read: {error.strerror}") from None
+        return opened(file, stack).read()
 
 
 def _to_stderr(text: str) -> None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from axiom_hw.bpf.engine.calls import FIRST_HARDWARE, IMPLEMENTED, Implementation
-from axiom_hw.bpf.engine.interp import DEFAULT_BUDGET, Interpreter
+from axiom_hw.bpf.engine.interp import Interpreter
 from axiom_hw.bpf.engine.machine import Machine
 from axiom_hw.bpf.engine.program import Program, Unverified
 from axiom_hw.bpf.helpers import TABLE
@@ -80,5 +80,5 @@ def run_once(
 ) -> int:
     """Verify (unless waived), load, and run once on fresh maps: r0, unsigned. Raises `AxiomError`."""
     program: Program = Unverified(spec) if unverified else verify(spec)
-    budget = UNVERIFIED_BUDGET if unverified else DEFAULT_BUDGET
+    budget = UNVERIFIED_BUDGET if unverified else None
     return Interpreter(program, make_maps(spec.maps), BenchEnv(trace), budget=budget, helpers=helpers).run(ctx)

@@ -7,36 +7,41 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
 from axiom_hw.bpf.asm import assemble_insns
 from axiom_hw.bpf.insn import encode
-from axiom_hw.cli import batch, exec
+from axiom_hw.cli import batch, main
 from axiom_hw.errors import SpecError
 from tests.bpf.vectors.vectors import load
 
 ROOT = Path(__file__).parents[2]
 HEARTBEAT = ROOT / "demos/heartbeat/heartbeat.bpf.o"
-DRIVER = """
-import typer
-from axiom_hw.cli import exec
-app = typer.Typer()
-app.callback()(lambda: None)
-exec.register(app)
-app()
-"""
+DRIVER = "from axiom_hw.cli import main; main()"
 
-app = typer.Typer()
-app.callback()(lambda: None)  # with one verb alone, typer would leave its name out
-exec.register(app)
+
+@dataclass
+class Result:
+    """What a command left behind."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
 
 
 def run(*arguments: str, stdin: str | bytes = b"") -> Result:
-    return CliRunner().invoke(app, ["exec", *arguments], input=stdin)
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        with pytest.raises(SystemExit) as stopped:
+            main(["exec", *arguments])
+    assert isinstance(stopped.value.code, int)
+    return Result(stopped.value.code, out.getvalue(), err.getvalue())
 
 
 def code(text: str) -> str:
@@ -46,7 +51,7 @@ def code(text: str) -> str:
 def answers(*requests: Mapping[str, object] | str, options: tuple[str, ...] = ()) -> list[dict[str, object]]:
     lines = [request if isinstance(request, str) else json.dumps(request) for request in requests]
     result = run("--batch", "-", *options, stdin="\n".join(lines))
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0, result.stderr
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 

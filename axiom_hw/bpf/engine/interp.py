@@ -9,7 +9,7 @@ from typing import Final
 from axiom_hw.bpf.engine.calls import IMPLEMENTED, Implementation, hardware_call
 from axiom_hw.bpf.engine.linkage import Linkage
 from axiom_hw.bpf.engine.machine import Env, Machine
-from axiom_hw.bpf.engine.program import Program
+from axiom_hw.bpf.engine.program import Program, Unverified
 from axiom_hw.bpf.engine.semantics import SEMANTICS, Site, Step
 from axiom_hw.bpf.engine.traps import Trap
 from axiom_hw.bpf.helpers import BY_ID
@@ -18,14 +18,15 @@ from axiom_hw.bpf.maps.create import Map
 from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.errors import Fault, SpecError
 
-DEFAULT_BUDGET: Final = 1_000_000  # instructions of one run: the verifier's bound
+DEFAULT_BUDGET: Final = 1_000_000  # instructions of one run; more where the verifier found a longer path
 
 
 class Interpreter:
     """A loaded program: translated, its maps bound, ready to run in `slots` slots.
 
     `maps` are those that the program declares, in that order. `helpers` are what calls mean besides the hardware of
-    `env`. Raises `SpecError` for a jump, map or helper that doesn't exist, `EncodingError` for what is no instruction.
+    `env`. `budget` bounds the instructions of a run; without one, what the verifier proved is enough.
+    Raises `SpecError` for a jump, map or helper that doesn't exist, `EncodingError` for what is no instruction.
 
     Synchronization: each slot belongs to one thread at a time; runs in different slots may overlap.
     """
@@ -39,13 +40,14 @@ class Interpreter:
         env: Env,
         *,
         slots: int = 1,
-        budget: int = DEFAULT_BUDGET,
+        budget: int | None = None,
         helpers: Mapping[int, Implementation] = IMPLEMENTED,
     ) -> None:
-        if budget < 1:
+        if budget is not None and budget < 1:
             raise SpecError(program.spec.name, f"got a budget of {budget} instructions; it takes at least 1")
         self.spec = program.spec
-        self._budget = budget
+        proved = 0 if isinstance(program, Unverified) else program.worst_case_insns
+        self._budget = budget or max(DEFAULT_BUDGET, proved)
         self._length = self.spec.ctx.size if self.spec.ctx.length_in_r2 else 0
         link = Linkage(self.spec, maps)
         self._code = _translate(self.spec, link, _callable(env, helpers))
@@ -54,7 +56,7 @@ class Interpreter:
     def run(self, ctx: bytes | bytearray | memoryview = b"", slot: int = 0) -> int:
         """Run once on a context of `spec.ctx.size` bytes. r0, unsigned. Raises `Fault`.
 
-        Where the program may write its context, and `ctx` isn't `bytes`, what it wrote is there afterwards.
+        Where the program may write its context, and `ctx` isn't read-only, what it wrote is there afterwards.
         """
         return self._run(ctx, slot)[0]
 

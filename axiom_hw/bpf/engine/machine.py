@@ -93,8 +93,8 @@ class Machine:
         self.space.close(self._context)
         if self._records:
             self._give_up_records()
-        if self._context.writable and not isinstance(ctx, bytes):
-            ctx[:] = self._context.mem.u8[: self._context.limit]
+        if self._context.writable and not (view := memoryview(ctx)).readonly:
+            view[:] = self._context.mem.u8[: self._context.limit]
 
     def enter(self, back: int) -> None:
         """Call a local function that returns to pc `back`: save r6 to r10, open a blank frame."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from axiom_hw.bpf.asm import assemble_insns
-from axiom_hw.bpf.engine.interp import DEFAULT_BUDGET, Interpreter
+from axiom_hw.bpf.engine.interp import Interpreter
 from axiom_hw.bpf.engine.program import Unverified
 from axiom_hw.bpf.maps import Map, create_map
 from axiom_hw.bpf.spec import CtxSpec, MapSpec, ProgramSpec
@@ -50,7 +50,7 @@ def load(
     ctx: CtxSpec = CtxSpec(0),  # noqa: B008 - frozen
     env: ScriptedEnv | None = None,
     slots: int = 1,
-    budget: int = DEFAULT_BUDGET,
+    budget: int | None = None,
 ) -> Rig:
     """Assemble and load a program that nobody verified."""
     names = {spec.name: index for index, spec in enumerate(specs)}

@@ -40,7 +40,8 @@ def test_a_context_is_read_only_unless_declared() -> None:
     buffer = bytearray(8)
     load(text, ctx=CtxSpec(8, writable=True)).run(buffer)
     assert buffer == bytes((0, 0, 0, 0, 7, 0, 0, 0))
-    assert load(text, ctx=CtxSpec(8, writable=True)).run(bytes(8)) == 0
+    for read_only in (bytes(8), memoryview(bytes(8))):
+        assert load(text, ctx=CtxSpec(8, writable=True)).interpreter.run(read_only) == 0
 
 
 def test_a_context_of_another_size_is_refused() -> None:
