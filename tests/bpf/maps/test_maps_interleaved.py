@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from interleave import Steps, run, stepwise
@@ -87,15 +87,17 @@ def one_thread(table: HashMap, plan: list[tuple[str, int, int, int]], log: list[
 
 
 @pytest.mark.parametrize(
-    ("threads", "length", "keys", "limit"), [(3, 2, 2, 8), (2, 4, 3, 8), (4, 2, 1, 8), (3, 3, 3, 4)]
+    ("threads", "length", "keys", "limit"), [(3, 2, 2, 16), (2, 5, 3, 16), (4, 2, 1, 16), (3, 3, 3, 16)]
 )
 def test_hash_operations_are_linearizable(threads: int, length: int, keys: int, limit: int) -> None:
     for seed in range(SEEDS // 4):
         choice = random.Random(seed)
         table = HashMap(MapSpec("h", MapType.HASH, 8, 8, limit), seed=seed)
+        table.g = replace(table.g, bucket_mask=0)  # all keys in one chain
         clock, log = iter(range(10**9)), []
-        # One thread before all others fills the map and makes nodes that were used before.
-        start = [("update", n % keys, 1000 + n, 0) for n in range(3)] + [("delete", 0, 0, 0)]
+        # One thread before all others leaves a few entries, and a few nodes that were used before.
+        start = [("update", n, 1000 + n, 0) for n in range(5)]
+        start += [("delete", n, 0, 0) for n in range(5) if n >= keys or choice.random() < 0.5]
         run([one_thread(table, start, log, clock)], 0)
         plans = [
             [
