@@ -10,7 +10,8 @@ from axiom_hw.bpf.engine.calls import IMPLEMENTED, Implementation, hardware_call
 from axiom_hw.bpf.engine.linkage import Linkage
 from axiom_hw.bpf.engine.machine import Env, Machine
 from axiom_hw.bpf.engine.program import Program, Unverified
-from axiom_hw.bpf.engine.semantics import SEMANTICS, Site, Step
+from axiom_hw.bpf.engine.semantics import SEMANTICS
+from axiom_hw.bpf.engine.site import Site, Step
 from axiom_hw.bpf.engine.traps import Trap
 from axiom_hw.bpf.helpers import BY_ID
 from axiom_hw.bpf.insn import check
