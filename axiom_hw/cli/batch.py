@@ -189,7 +189,7 @@ def parse_line(line: Line) -> Fields:
     if line.data is None:
         raise SpecError(place, f"is longer than {LINE_LIMIT_BYTES} bytes")
     try:
-        raw = json.loads(line.data)
+        raw = json.loads(line.data.rstrip())  # else errors at the end name a second line
     except RecursionError:
         raise SpecError(place, "nests too deep") from None
     except ValueError as error:  # of json, of UTF-8, and of numbers with too many digits
