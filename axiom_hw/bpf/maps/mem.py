@@ -20,7 +20,6 @@ from typing import Final, Literal, Self
 from axiom_hw.errors import MapError
 
 U32_MASK: Final = (1 << 32) - 1
-U64_MASK: Final = (1 << 64) - 1
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
 
