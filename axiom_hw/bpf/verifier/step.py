@@ -5,7 +5,8 @@ from __future__ import annotations
 from axiom_hw.bpf.insn import FRAME_POINTER, Insn, imm64
 from axiom_hw.bpf.isa import Kind as Op_
 from axiom_hw.bpf.isa import Op
-from axiom_hw.bpf.spec import ProgramSpec
+from axiom_hw.bpf.maps.create import MEMORY_LIMIT_BYTES, map_bytes
+from axiom_hw.bpf.spec import MapSpec, ProgramSpec
 from axiom_hw.bpf.verifier import arith, branch
 from axiom_hw.bpf.verifier.access import Memory
 from axiom_hw.bpf.verifier.calls import SUPPORTED_MAPS, Calls
@@ -13,6 +14,7 @@ from axiom_hw.bpf.verifier.cfg import Shape, target_of
 from axiom_hw.bpf.verifier.num import M32, ZERO, Num, const
 from axiom_hw.bpf.verifier.rejection import Refusal
 from axiom_hw.bpf.verifier.values import Kind, Ptr, Reg, State, new_frame
+from axiom_hw.errors import MapError
 
 
 class Step:
@@ -23,6 +25,7 @@ class Step:
         self.shape = shape
         self.memory = memory
         self.calls = calls
+        self._declared: set[int] = set()  # maps whose declaration was looked at
 
     def run(self, state: State, pc: int) -> list[tuple[int, State]]:
         """Every (pc, state) that can follow; empty where the program ends. `state` is used up."""
@@ -160,6 +163,9 @@ class Step:
         if spec.type not in SUPPORTED_MAPS:
             raise Refusal("V008", f"maps of the type {spec.type.name.lower()} ({spec.name}) aren't supported yet",
                           fix="Use an array, a hash or a ringbuf.")  # fmt: skip
+        if index not in self._declared:
+            _check_declaration(spec)
+            self._declared.add(index)
         if "value" not in row.verb:
             return Ptr(Kind.MAP, index, name=spec.name)
         if spec.type.name != "ARRAY":
@@ -269,3 +275,18 @@ class Step:
         frame = state.frames.pop()
         state.regs[:6] = [result, None, None, None, None, None]
         return [(frame.return_pc, state)]
+
+
+def _check_declaration(spec: MapSpec) -> None:
+    """A map that can't be made has no values to point at."""
+    if spec.fields:
+        field = spec.fields[0]
+        raise Refusal("V008", f"the map {spec.name} has a {field.kind.name.lower()} at offset {field.offset} of its "
+                      "value; that isn't supported yet", fix="Leave it out of the value.")  # fmt: skip
+    try:
+        needed = map_bytes(spec)
+    except MapError as error:
+        raise Refusal("V009", f"the {error.place} {error.problem}", fix=error.fix) from None
+    if needed > MEMORY_LIMIT_BYTES:
+        raise Refusal("V009", f"the map {spec.name} takes {needed} bytes for max_entries {spec.max_entries}; the limit "
+                      f"is {MEMORY_LIMIT_BYTES} bytes a map", fix="Declare fewer or smaller entries.")  # fmt: skip

@@ -1,0 +1,102 @@
+"""The command line `axiom-hw`: one module per verb, and what all verbs have in common.
+
+verify  asm  disasm     programs, as files
+run  exec               programs, running: on a board, or on given contexts
+boards  doctor          the hardware: what is declared, what is there
+explain  helpers  header    the tables, printed
+
+Each module has `register(app)`. Only the module of the verb that was asked for is imported: the others would cost a
+third of a second at every start.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from axiom_hw.errors import AxiomError
+
+__all__ = ["main"]
+
+PROG: Final = "axiom-hw"
+
+# In the order in which --help shows them.
+VERBS: Final = ("run", "verify", "exec", "asm", "disasm", "boards", "doctor", "explain", "helpers", "header")
+
+_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and exit: 0 fine, 1 a refusal or an error that is told, 2 a wrong command line, 130 Ctrl-C."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows its number instead
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(args)
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    except AxiomError as error:
+        typer.echo(str(error), err=True)
+        code = 1
+    sys.exit(_flushed(code))
+
+
+def app_for(args: Sequence[str]) -> typer.Typer:
+    """The application with the verb that `args` asks for, or with all where it asks for none that exists."""
+    app = typer.Typer(
+        name=PROG,
+        help="eBPF for the pins of a Raspberry Pi 5: verify, run and look at programs.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # plain help: it reads the same in a terminal, a pipe and a screen reader
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    asked = next((arg for arg in args if not arg.startswith("-")), "")
+    for verb in (asked,) if asked in VERBS else VERBS:
+        if find_spec(f"{__name__}.{verb}") is not None:
+            import_module(f"{__name__}.{verb}").register(app)
+    return app
+
+
+def _run(args: list[str]) -> int:
+    try:
+        app_for(args)(args=args, prog_name=PROG)
+    except SystemExit as stopped:
+        return stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
+    return 0
+
+
+def _flushed(code: int) -> int:
+    """Write what is buffered. A reader that went away (`| head`) is no error worth a word."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end, and would complain there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return code or 1
+    return code
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"{PROG} {version('axiom-hw')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,110 @@
+"""`axiom-hw boards`: the benches that are declared, and what one of them says about each pin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from axiom_hw.cli.output import table
+from axiom_hw.errors import BoardError
+
+if TYPE_CHECKING:
+    from axiom_hw.board import Board, OutputLine, PwmChannel
+
+
+def complete_boards(incomplete: str) -> list[str]:
+    """Names for the shell."""
+    from axiom_hw.board import available_boards
+
+    return [name for name in available_boards() if name.startswith(incomplete)]
+
+
+def boards(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="[BOARD]", help="A board's name, or a .toml file; all boards without it.",
+                       autocompletion=complete_boards),
+    ] = "",
+) -> None:  # fmt: skip
+    """List the boards, or show one: inputs, outputs, their limits and safe states."""
+    from axiom_hw.board import load_board
+
+    if name:
+        show_board(load_board(name))
+    else:
+        _list_boards()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command("boards")(boards)
+
+
+def show_board(board: Board) -> None:
+    """Everything that the file declares, and what a line's `chip_id` means."""
+    for label, text in (("board", board.name), ("file", board.source), ("model", board.model),
+                        ("about", board.description)):  # fmt: skip
+        if text:
+            typer.echo(f"{label:<6} {text}")
+    chips = [(f"gpio {n}", chip.name, chip.label, f"{chip.lines} lines") for n, chip in enumerate(board.chips)]
+    chips += [(f"pwm {n}", c.name, c.device, f"{c.channels} channels") for n, c in enumerate(board.pwm_chips)]
+    _section(("CHIP", "NAME", "FOUND BY", "SIZE"), chips)
+    _section(("INPUT", "AT", "BIAS", "EDGES", "1 MEANS", "DEBOUNCE"), [
+        (line.name, f"{board.chips[line.chip_id].name} line {line.line}", line.bias.value, line.edges.value,
+         "low" if line.active_low else "high", _duration(line.debounce_ns) if line.debounce_ns else "-")
+        for line in board.inputs
+    ])  # fmt: skip
+    _section(
+        ("OUTPUT", "AT", "DRIVE OR LIMITS", "1 MEANS", "SAFE"), [_output_row(board, output) for output in board.outputs]
+    )
+
+
+def _list_boards() -> None:
+    from axiom_hw.board import available_boards, load_board
+
+    names = available_boards()
+    if not names:
+        raise BoardError("boards", "there are none", "write boards/NAME.toml; boards/rpi5-bench.toml is an example")
+    rows, broken = [], []
+    for name in names:
+        try:
+            board = load_board(name)
+        except BoardError as error:
+            rows.append((name, "-", "can't be read, see below", "-"))
+            broken.append(error)
+            continue
+        rows.append((name, board.model or "-", board.description or "-", board.source))
+    table(("BOARD", "MODEL", "ABOUT", "FILE"), rows)
+    for problem in broken:
+        typer.echo(f"\n{problem}", err=True)
+    if broken:
+        raise typer.Exit(1)
+
+
+def _section(headers: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    if rows:
+        typer.echo()
+        table(headers, rows)
+
+
+def _output_row(board: Board, output: OutputLine | PwmChannel) -> tuple[str, ...]:
+    from axiom_hw.board import OutputLine
+
+    if isinstance(output, OutputLine):
+        at = f"{board.chips[output.chip_id].name} line {output.line}"
+        active = "low" if output.active_low else "high"
+        return (output.name, at, output.drive.value, active, f"value {output.safe_value}")
+    pin = f" (line {output.pin})" if output.pin is not None else ""
+    at = f"{board.pwm_chips[output.chip_id].name} channel {output.channel}{pin}"
+    limits = f"duty {_duration(output.min_duty_ns)} to {_duration(output.max_duty_ns)} of {_duration(output.period_ns)}"
+    safe = f"duty {_duration(output.safe_duty_ns)}" if output.safe_enabled else "off"
+    return (output.name, at, limits, "-", safe)
+
+
+def _duration(ns: int) -> str:
+    for unit, size in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
+        if ns and ns % size == 0:
+            return f"{ns // size}{unit}"
+    return f"{ns}ns"
