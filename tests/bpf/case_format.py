@@ -110,7 +110,7 @@ def parse(path: Path, text: str) -> Case:
     spec = ProgramSpec(path.stem, _insns(path, sections, maps), maps, ctx_spec)
     reject = _verdict(path, sections["reject"]) if "reject" in sections else None
     message = "\n".join(sections["message"].rows) if "message" in sections else None
-    r0 = _number(path, *_only(path, sections["r0"]), low=-(1 << 63), high=1 << 64) if "r0" in sections else None
+    r0 = _number(path, *_only(path, sections["r0"]), low=-(1 << 63), high=(1 << 64) - 1) if "r0" in sections else None
     return Case(
         path, lines[0][2:], spec, ctx, reject, message, None if r0 is None else r0 % (1 << 64), _limit(path, sections)
     )

@@ -1,0 +1,103 @@
+"""The verifier against generated programs: what it accepts never faults, and is what it claims to be.
+
+FUZZ_SECONDS   how long each of the two searches lasts (default: 10, so that the file takes 20 s)
+FUZZ_SEED      where to begin; printed by each run. The same seed tries the same programs in the same order
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from axiom_hw.bpf.spec import ProgramSpec
+from axiom_hw.bpf.verifier import Rejected
+from tests.bpf.case_format import load, parse, paths
+from tests.bpf.fuzz.calls import generate
+from tests.bpf.fuzz.choices import Choices
+from tests.bpf.fuzz.mutate import mutate
+from tests.bpf.fuzz.oracle import Violation, examine, judge
+from tests.bpf.fuzz.report import Tally, as_case
+
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "10"))
+SEED = int(os.environ.get("FUZZ_SEED") or Random().getrandbits(32))
+ROUND = 100  # programs between two looks at the clock
+LEAST_SHARE = 0.20
+PROGRAM_BYTES = 400
+MUTATION_BYTES = 48
+
+
+def try_program(spec: ProgramSpec, data: bytes, tally: Tally) -> None:
+    """Judge one program; where it is accepted, look for a run that breaks a promise."""
+    tally.programs += 1
+    verdict = judge(spec)
+    if isinstance(verdict, Rejected):
+        assert str(verdict)
+        tally.codes[verdict.code] += 1
+        return
+    tally.accepted += 1
+    try:
+        examine(verdict, Random(data))
+    except Violation as violation:
+        raise AssertionError(f"{violation}\n\n{as_case(spec, str(violation))}") from None
+
+
+def search(tally: Tally, make: Callable[[bytes], ProgramSpec], size: int, seconds: float) -> None:
+    """Rounds of examples until the time is up; hypothesis shrinks what it finds."""
+    deadline = time.monotonic() + seconds
+    turn = 0
+    while time.monotonic() < deadline:
+
+        @seed(SEED + turn)
+        @settings(
+            max_examples=ROUND, deadline=None, database=None, phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=list(HealthCheck), print_blob=False,
+        )  # fmt: skip
+        @given(st.binary(min_size=size, max_size=size))
+        def one_round(data: bytes) -> None:
+            try_program(make(data), data, tally)
+
+        one_round()
+        turn += 1
+
+
+def test_generated_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally("generated", SEED)
+    try:
+        search(tally, generate, PROGRAM_BYTES, SECONDS)
+    finally:
+        with capsys.disabled():
+            print(f"\n{tally}")
+    assert tally.share >= LEAST_SHARE, "the generator is too wild to test much"
+
+
+def test_mutated_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    accepted = [case.spec for case in map(load, paths()) if case.reject is None]
+
+    def make(data: bytes) -> ProgramSpec:
+        choices = Choices(data)
+        return mutate(choices, accepted[choices.below(len(accepted))])
+
+    tally = Tally("mutated", SEED)
+    try:
+        search(tally, make, MUTATION_BYTES, SECONDS)
+    finally:
+        with capsys.disabled():
+            print(f"\n{tally}")
+    assert tally.accepted
+
+
+def test_a_finding_is_a_case_file() -> None:
+    """What a failure prints is read back as the same program."""
+    for number in range(50):
+        spec = generate(Random(number).randbytes(PROGRAM_BYTES))
+        path = paths()[0]
+        case = parse(path, as_case(spec, "a test."))
+        assert case.spec.insns == spec.insns
+        assert case.spec.maps == spec.maps
+        assert case.spec.ctx == spec.ctx
