@@ -12,41 +12,65 @@ runtime     the composition root                               bench      the mo
 app         what a user writes                                 cli/       `axiom-hw`
 """
 
-from axiom_hw.app import App
-from axiom_hw.bench import MockBench
-from axiom_hw.board import Board, load_board
-from axiom_hw.bpf.layout import layout, s8, s16, s32, s64, u8, u16, u32, u64
-from axiom_hw.bpf.verifier import Rejected, verify
-from axiom_hw.clock import MonotonicClock, VirtualClock
-from axiom_hw.errors import AxiomError, Fault
-from axiom_hw.events import Edge, GpioEvent, PwmEvent, TimerEvent
-from axiom_hw.hooks import Link
-from axiom_hw.runtime import Runtime
+from __future__ import annotations
 
-__all__ = [
-    "App",
-    "AxiomError",
-    "Board",
-    "Edge",
-    "Fault",
-    "GpioEvent",
-    "Link",
-    "MockBench",
-    "MonotonicClock",
-    "PwmEvent",
-    "Rejected",
-    "Runtime",
-    "TimerEvent",
-    "VirtualClock",
-    "layout",
-    "load_board",
-    "s8",
-    "s16",
-    "s32",
-    "s64",
-    "u8",
-    "u16",
-    "u32",
-    "u64",
-    "verify",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from axiom_hw.app import App as App
+    from axiom_hw.bench import MockBench as MockBench
+    from axiom_hw.board import Board as Board
+    from axiom_hw.board import load_board as load_board
+    from axiom_hw.bpf.layout import layout as layout
+    from axiom_hw.bpf.layout import s8 as s8
+    from axiom_hw.bpf.layout import s16 as s16
+    from axiom_hw.bpf.layout import s32 as s32
+    from axiom_hw.bpf.layout import s64 as s64
+    from axiom_hw.bpf.layout import u8 as u8
+    from axiom_hw.bpf.layout import u16 as u16
+    from axiom_hw.bpf.layout import u32 as u32
+    from axiom_hw.bpf.layout import u64 as u64
+    from axiom_hw.bpf.verifier import Rejected as Rejected
+    from axiom_hw.bpf.verifier import verify as verify
+    from axiom_hw.clock import MonotonicClock as MonotonicClock
+    from axiom_hw.clock import VirtualClock as VirtualClock
+    from axiom_hw.errors import AxiomError as AxiomError
+    from axiom_hw.errors import Fault as Fault
+    from axiom_hw.events import Edge as Edge
+    from axiom_hw.events import GpioEvent as GpioEvent
+    from axiom_hw.events import PwmEvent as PwmEvent
+    from axiom_hw.events import TimerEvent as TimerEvent
+    from axiom_hw.hooks import Link as Link
+    from axiom_hw.runtime import Runtime as Runtime
+
+# A name is imported when it is first used: most users of a part, the command line among them, need few of them.
+_PUBLIC = {
+    "app": "App",
+    "bench": "MockBench",
+    "board": "Board load_board",
+    "bpf.layout": "layout s8 s16 s32 s64 u8 u16 u32 u64",
+    "bpf.verifier": "Rejected verify",
+    "clock": "MonotonicClock VirtualClock",
+    "errors": "AxiomError Fault",
+    "events": "Edge GpioEvent PwmEvent TimerEvent",
+    "hooks": "Link",
+    "runtime": "Runtime",
+}
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
+
+__all__ = sorted(_HOME)
+
+
+if not TYPE_CHECKING:  # a checker would take it for a promise that every name exists
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
