@@ -1,7 +1,7 @@
 """The verifier: spec -> Verified, or a Rejection that says why and what to do.
 
 codes       every reason for which a program is refused
-cfg         the shape: functions, jumps, dead code
+cfg         the shape: functions, jumps, dead code     declared   the maps
 liveness    what later instructions still need
 tnum num arith branch       what is known of numbers
 values stack access calls   registers, pointers, memory, helpers
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.bpf.verified import Verified
 from axiom_hw.bpf.verifier.cfg import shape_of
+from axiom_hw.bpf.verifier.declared import check_maps
 from axiom_hw.bpf.verifier.explore import Limits, Walk
 from axiom_hw.bpf.verifier.liveness import needs_of
 from axiom_hw.bpf.verifier.rejection import Refusal, Rejected
@@ -37,6 +38,7 @@ def verify(
     """
     try:
         shape = shape_of(spec)
+        check_maps(spec)
     except Refusal as refusal:
         pc = refusal.pc or 0
         raise Rejected(spec, refusal, pc, "", (), 0) from None

@@ -86,11 +86,11 @@ class Memory:
     def place(self, state: State, base: Reg, name: str, off: int, size: int, *, write: bool) -> tuple[Ptr, Num]:
         """The pointer and the offset of an access; refuses what may lie outside its object."""
         ptr = followed(base, name)
+        if state.is_released(ptr):
+            raise Refusal("V307", f"{name} points at a record that was submitted or discarded", [f"{name} = {ptr!r}"])
         at = arith.add(ptr.off, const(off)) if off else ptr.off
         knows = [f"{name} = {ptr!r}"]
-        if at.smin <= -_FAR or at.smax >= _FAR:
-            limits = "no known limits" if at.smin == S64_MIN and at.smax == S64_MAX else f"the limits {at!r}"
-            raise Refusal("V202", f"the offset of this access has {limits}", knows)
+        refuse_far(at, knows)
         verb = "writes" if write else "reads"
         if ptr.kind is Kind.STACK:
             self._check_stack(state.frames[ptr.obj], at, size, verb, knows)
@@ -135,6 +135,13 @@ class Memory:
             raise Refusal("V106", f"would store {where}", knows)
         if value.kind is Kind.STACK and value.obj > ptr.obj:
             raise Refusal("V106", "would store a pointer to this function's stack in its caller's", knows)
+
+
+def refuse_far(off: Num, knows: Sequence[str]) -> None:
+    """Refuse an offset that may have wrapped around the address space."""
+    if off.smin <= -_FAR or off.smax >= _FAR:
+        limits = "no known limits" if off.smin == S64_MIN and off.smax == S64_MAX else f"the limits {off!r}"
+        raise Refusal("V202", f"the offset of the pointer has {limits}", knows)
 
 
 def describe(ptr: Ptr) -> str:

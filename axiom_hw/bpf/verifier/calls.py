@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from axiom_hw.bpf import helpers
 from axiom_hw.bpf.helpers import Arg, Effect, Helper, Ret
-from axiom_hw.bpf.spec import MapFlag, MapSpec, MapType
+from axiom_hw.bpf.spec import MapFlag, MapSpec
 from axiom_hw.bpf.verifier.access import Memory, describe
 from axiom_hw.bpf.verifier.num import UNKNOWN, Num
 from axiom_hw.bpf.verifier.rejection import Refusal
@@ -117,13 +117,14 @@ class Calls:
     def _record(state: State, reg: Reg, place: str) -> None:
         if not isinstance(reg, Ptr) or reg.kind is not Kind.RECORD:
             if reg is None:
-                raise Refusal("V101", f"{place} isn't initialised: never set on this path, or released already")
+                raise Refusal("V101", f"{place} isn't initialised on this path")
             raise Refusal("V307", f"{place} must be a ring record", [f"here it is {reg!r}"])
         if reg.null:
             raise Refusal("V103", f"{place} may be NULL here", [f"here it is {reg!r}"])
         if not (reg.off.is_const and reg.off.value == 0):
             raise Refusal("V207", f"{place} must point at the start of the record", [f"here it is {reg!r}"])
-        assert reg.obj in state.refs, "a pointer to a record outlived it"
+        if state.is_released(reg):
+            raise Refusal("V307", f"{place} was submitted or discarded already", [f"here it is {reg!r}"])
 
     def _result(self, state: State, helper: Helper, used: MapSpec | None, pc: int) -> Reg:
         match helper.ret:
@@ -171,6 +172,3 @@ def _unexpected(reg: Reg, place: str, arg: Arg) -> Refusal:
         return Refusal("V103", f"{place} may be NULL here", [f"here it is {reg!r}"])
     what = f"it is {reg!r}" if isinstance(reg, Num) else f"it points into {describe(reg)}"
     return Refusal("V301", f"{place} must be {arg.value}; here {what}")
-
-
-SUPPORTED_MAPS = (MapType.HASH, MapType.ARRAY, MapType.RINGBUF)

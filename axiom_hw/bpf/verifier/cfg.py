@@ -66,7 +66,13 @@ def shape_of(spec: ProgramSpec) -> Shape:
     }
     _refuse_dead_code(rows, successors, starts)
     return Shape(
-        insns, rows, tuple(successors), _joins(successors), functions, tuple(function_of), _callees_first(functions)
+        insns,
+        rows,
+        tuple(successors),
+        _joins(successors, starts),
+        functions,
+        tuple(function_of),
+        _callees_first(functions),
     )
 
 
@@ -131,8 +137,8 @@ def _refuse_dead_code(rows: tuple[Op | None, ...], successors: list[tuple[int, .
             raise Refusal("V005", "no path leads to this instruction", pc=pc)
 
 
-def _joins(successors: list[tuple[int, ...]]) -> frozenset[int]:
-    once: set[int] = set()
+def _joins(successors: list[tuple[int, ...]], starts: list[int]) -> frozenset[int]:
+    once: set[int] = set(starts)  # whoever enters the function comes this way, too
     twice: set[int] = set()
     for targets in successors:
         for target in targets:

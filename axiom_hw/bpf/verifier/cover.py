@@ -9,25 +9,46 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from axiom_hw.bpf.insn import FRAME_POINTER
-from axiom_hw.bpf.verifier.liveness import ALL_SLOTS, Needs, slot_bit
+from axiom_hw.bpf.verifier.liveness import ADDRESS, Needs, Weights
 from axiom_hw.bpf.verifier.num import Num
 from axiom_hw.bpf.verifier.values import Frame, Kind, Ptr, Reg, State
 
 _CALLEE_SAVED = 0b11_1100_0000  # r6 to r9: what a caller's frame still holds while a callee runs
 
 
-def views(needs: Needs, state: State, pc: int) -> list[tuple[Frame, int, int]]:
-    """Each frame with its live registers and its decisive bits at this point."""
+_EVERYTHING = -1  # as a set of jumps: all bits
+
+
+class View:
+    """A frame at one point: its live registers, and what its numbers may decide."""
+
+    __slots__ = ("all_slots", "frame", "live", "needs", "weights")
+
+    def __init__(self, needs: Needs, frame: Frame, live: int, weights: Weights, all_slots: bool) -> None:
+        self.needs = needs
+        self.frame = frame
+        self.live = live
+        self.weights = weights
+        self.all_slots = all_slots
+
+    def decides(self, number: int, decided: int) -> bool:
+        """Whether a register's value decides an address, or one of the `decided` jumps."""
+        return bool(self.weights.get(number, 0) & decided)
+
+    def slot_decides(self, off: int, decided: int) -> bool:
+        return self.all_slots or bool(self.needs.weigh_slot(self.weights, off) & decided)
+
+
+def views(needs: Needs, state: State, pc: int) -> list[View]:
+    """Each frame at this point."""
     found = []
     last = len(state.frames) - 1
     for depth, frame in enumerate(state.frames):
         at = pc if depth == last else state.frames[depth + 1].return_pc
-        live, decisive = needs.live[at], needs.decisive[at]
-        if depth != last:
-            live &= _CALLEE_SAVED
-            if needs.escapes[frame.function]:
-                decisive |= ALL_SLOTS  # the callee may read this frame through a pointer
-        found.append((frame, live, decisive))
+        live = needs.live[at] if depth == last else needs.live[at] & _CALLEE_SAVED
+        # While a callee runs, it may read this frame through a pointer.
+        all_slots = depth != last and needs.escapes[frame.function]
+        found.append(View(needs, frame, live, needs.weights[at], all_slots))
     return found
 
 
@@ -42,22 +63,29 @@ class _Ids:
         return self.forth.setdefault(old, new) == new and self.back.setdefault(new, old) == old
 
 
-def covers(needs: Needs, old: State, new: State, pc: int) -> bool:
-    """Whether whatever holds after `old` at `pc` holds after `new`."""
+def covers(needs: Needs, old: State, new: State, pc: int, decided: int) -> bool:
+    """Whether whatever holds after `old` at `pc` holds after `new`.
+
+    `decided` are the jumps that some value decided after `old`, as bits of `liveness.jump_bit`.
+    """
+    decided |= ADDRESS
     if len(old.frames) != len(new.frames) or len(old.refs) != len(new.refs):
         return False
     ids, refs = _Ids(), _Ids()
     new_frames = new.frames
-    for depth, (frame, live, decisive) in enumerate(views(needs, old, pc)):
-        other = new_frames[depth]
+    for depth, view in enumerate(views(needs, old, pc)):
+        frame, other = view.frame, new_frames[depth]
         if frame.function != other.function or frame.return_pc != other.return_pc:
             return False
         for number in range(FRAME_POINTER):
-            bit = 1 << number
-            if live & bit and not _reg_covers(frame.regs[number], other.regs[number], bool(decisive & bit), ids, refs):
-                return False
-        if not _cells_cover(frame, other, decisive, ids, refs):
+            if view.live >> number & 1:
+                matters = view.decides(number, decided)
+                if not _reg_covers(frame.regs[number], other.regs[number], matters, ids, refs):
+                    return False
+        if not _cells_cover(view, other, decided, ids, refs):
             return False
+    if any((ref in old.refs) != (match in new.refs) for ref, match in refs.forth.items()):
+        return False
     # Records that nothing points at any more still have to be released: they must match one to one as well.
     rest_old = [ref for ref in old.refs if ref not in refs.forth]
     rest_new = [ref for ref in new.refs if ref not in refs.back]
@@ -72,9 +100,10 @@ def _reg_covers(old: Reg, new: Reg, decisive: bool, ids: _Ids, refs: _Ids) -> bo
     if isinstance(old, Num):
         if not isinstance(new, Num):
             return False
-        if not decisive:
-            return True
-        return old.covers(new) and (not old.id or (new.id != 0 and ids.match(old.id, new.id)))
+        # Copies must be copies even where the value decides nothing: testing one may bound another that does.
+        if old.id and not (new.id and ids.match(old.id, new.id)):
+            return False
+        return not decisive or old.covers(new)
     if not isinstance(new, Ptr) or old.kind is not new.kind or old.size != new.size:
         return False
     if old.kind is Kind.RECORD:
@@ -89,23 +118,21 @@ def _reg_covers(old: Reg, new: Reg, decisive: bool, ids: _Ids, refs: _Ids) -> bo
     return old.off.covers(new.off)
 
 
-def _cells_cover(old: Frame, new: Frame, decisive: int, ids: _Ids, refs: _Ids) -> bool:
-    for off, (size, value) in old.cells.items():
+def _cells_cover(view: View, new: Frame, decided: int, ids: _Ids, refs: _Ids) -> bool:
+    for off, (size, value) in view.frame.cells.items():
         cell = new.cells.get(off)
+        matters = view.slot_decides(off, decided)
         if cell is None or cell[0] != size:
-            if isinstance(value, Ptr) or not _merely_written(old, new, off, size, decisive):
+            if isinstance(value, Ptr) or value.id or matters or not _merely_written(new, off, size):
                 return False
             continue
-        matters = bool(decisive & slot_bit(off))
         if not _reg_covers(value, cell[1], matters, ids, refs):
             return False
     return True
 
 
-def _merely_written(old: Frame, new: Frame, off: int, size: int, decisive: int) -> bool:
+def _merely_written(new: Frame, off: int, size: int) -> bool:
     """Cells cut differently still match where only being written counts."""
-    if decisive & slot_bit(off):
-        return False
     covered = off
     for at in sorted(new.cells):
         length, value = new.cells[at]
@@ -121,25 +148,34 @@ def signature(needs: Needs, state: State, pc: int) -> Hashable:
     """Equal signatures, equal futures: ids are numbered in the order in which they appear."""
     order: dict[int, int] = {0: 0}
     parts: list[Hashable] = [len(state.refs)]
-    for frame, live, decisive in views(needs, state, pc):
+    for view in views(needs, state, pc):
+        frame = view.frame
         parts.append((frame.function, frame.return_pc))
         for number in range(FRAME_POINTER):
-            if live >> number & 1:
-                parts.append(_sign(frame.regs[number], bool(decisive >> number & 1), order))
+            if view.live >> number & 1:
+                parts.append(_sign(frame.regs[number], view.decides(number, _EVERYTHING), order, state))
         for off in sorted(frame.cells):
             size, value = frame.cells[off]
-            parts.append((off, size, _sign(value, bool(decisive & slot_bit(off)), order)))
+            parts.append((off, size, _sign(value, view.slot_decides(off, _EVERYTHING), order, state)))
     return tuple(parts)
 
 
-def _sign(value: Reg, decisive: bool, order: dict[int, int]) -> Hashable:
+def _sign(value: Reg, decisive: bool, order: dict[int, int], state: State) -> Hashable:
     if value is None:
         return None
     if isinstance(value, Num):
         return (value.key, order.setdefault(value.id, len(order))) if decisive else "number"
     # References and ids are numbered alike: a record's or-NULL id is its reference.
     obj = order.setdefault(value.obj, len(order)) if value.kind is Kind.RECORD else value.obj
-    return (value.kind, obj, value.off.key, value.size, value.null, order.setdefault(value.id, len(order)))
+    return (
+        value.kind,
+        obj,
+        state.is_released(value),
+        value.off.key,
+        value.size,
+        value.null,
+        order.setdefault(value.id, len(order)),
+    )
 
 
 def forget_single_ids(state: State) -> None:

@@ -18,8 +18,8 @@ from axiom_hw.bpf.verifier.access import Memory
 from axiom_hw.bpf.verifier.calls import Calls
 from axiom_hw.bpf.verifier.cfg import Shape
 from axiom_hw.bpf.verifier.cover import covers, forget_single_ids, signature
-from axiom_hw.bpf.verifier.liveness import Needs
-from axiom_hw.bpf.verifier.num import ZERO, const
+from axiom_hw.bpf.verifier.liveness import Needs, jump_bit
+from axiom_hw.bpf.verifier.num import const
 from axiom_hw.bpf.verifier.rejection import Refusal, Rejected
 from axiom_hw.bpf.verifier.step import Step
 from axiom_hw.bpf.verifier.values import STACK_BYTES, Kind, Ptr, State, Trail, new_frame
@@ -41,16 +41,21 @@ class Limits:
 class Node:
     """A state at a join, and the longest way from there to the end, once all its branches are done."""
 
-    __slots__ = ("distance", "done", "finished", "parent", "pending", "state", "worst")
+    __slots__ = ("decided", "distance", "done", "finished", "parent", "pending", "state", "worst")
 
     def __init__(self, state: State, parent: Node | None, distance: int, finished: list[Node]) -> None:
         self.state = state
         self.parent = parent
         self.distance = distance  # instructions from the parent
         self.pending = 1
+        self.decided = 0  # the jumps below that a number decided, as bits
         self.worst = 0
         self.done = False
         self.finished = finished  # where to enter it when it is done
+
+
+_Branch = tuple[int, State, Node, int, int]
+"""Where to go on: pc, state, the last node, the instructions since, and the pc that led here."""
 
 
 class _Join:
@@ -86,7 +91,7 @@ class Walk:
         """Raises `Rejected`."""
         entry = self._entry()
         root = Node(entry.copy(), None, 0, [])
-        todo: list[tuple[int, State, Node, int]] = [(0, entry, root, 0)]
+        todo: list[_Branch] = [(0, entry, root, 0, 0)]
         deadline = self.monotonic_ns() + self.limits.time_ns
         while todo:
             self._follow(*todo.pop(), todo, deadline)
@@ -106,17 +111,16 @@ class Walk:
         ctx = self.spec.ctx
         frame = new_frame(0, 0, -1)
         kind = Kind.MEM if ctx.writable else Kind.CTX
-        frame.regs[1] = Ptr(kind, size=ctx.size) if ctx.size else ZERO
+        frame.regs[1] = Ptr(kind, size=ctx.size)
         if ctx.length_in_r2:
             frame.regs[2] = const(ctx.size)
         return State([frame], {}, None)
 
     def _follow(
-        self, pc: int, state: State, node: Node, steps: int, todo: list[tuple[int, State, Node, int]], deadline: int
+        self, pc: int, state: State, node: Node, steps: int, came_from: int, todo: list[_Branch], deadline: int
     ) -> None:
         """Follow one path until it ends, is covered, or forks (the other branches go to `todo`)."""
         joins, limits = self.joins, self.limits
-        came_from = pc
         while True:
             if pc in joins:
                 kept = self._arrive(pc, state, node, steps, came_from)
@@ -140,15 +144,17 @@ class Walk:
                 raise self.reject(refusal, pc, state) from None
             steps += 1
             if not following:
-                _finish(node, steps)
+                _finish(node, steps, 0)
                 return
             came_from = pc
             if len(self.shape.successors[pc]) > 1:
+                if len(following) == 1:
+                    node.decided |= jump_bit(pc)
                 for _, other in following:
                     other.trail = Trail(pc, other.trail)
             for target, other in following[:-1]:
                 node.pending += 1
-                todo.append((target, other, node, steps))
+                todo.append((target, other, node, steps, came_from))
             pc, state = following[-1]
 
     def _arrive(self, pc: int, state: State, node: Node, steps: int, came_from: int) -> Node | None:
@@ -166,7 +172,7 @@ class Walk:
         if found is None:
             found = self._covering(join, state, pc)
         if found is not None:
-            _finish(node, steps + found.worst)
+            _finish(node, steps + found.worst, found.decided)
             return None
         if steps < _SPACING and node.pending == 1 and len(join.by_signature) > _CROWDED:
             return node  # no fork since the last node: that one will do
@@ -177,7 +183,7 @@ class Walk:
     def _covering(self, join: _Join, state: State, pc: int) -> Node | None:
         """One of the last finished nodes that covers the state: what matches was mostly finished just before."""
         for node in join.finished[: -_CANDIDATES - 1 : -1]:
-            if covers(self.needs, node.state, state, pc):
+            if covers(self.needs, node.state, state, pc, node.decided):
                 return node
         return None
 
@@ -196,14 +202,15 @@ class Walk:
         return deepest[0]
 
 
-def _finish(node: Node | None, cost: int) -> None:
+def _finish(node: Node | None, cost: int, decided: int) -> None:
     """A path below `node` ended after `cost` instructions; nodes whose last path that was are done as well."""
     while node is not None:
         node.worst = max(node.worst, cost)
+        node.decided |= decided
         node.pending -= 1
         if node.pending:
             return
         node.done = True
         node.finished.append(node)
-        cost = node.distance + node.worst
+        cost, decided = node.distance + node.worst, node.decided
         node = node.parent

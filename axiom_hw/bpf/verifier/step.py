@@ -5,16 +5,14 @@ from __future__ import annotations
 from axiom_hw.bpf.insn import FRAME_POINTER, Insn, imm64
 from axiom_hw.bpf.isa import Kind as Op_
 from axiom_hw.bpf.isa import Op
-from axiom_hw.bpf.maps.create import MEMORY_LIMIT_BYTES, map_bytes
-from axiom_hw.bpf.spec import MapSpec, ProgramSpec
+from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.bpf.verifier import arith, branch
-from axiom_hw.bpf.verifier.access import Memory
-from axiom_hw.bpf.verifier.calls import SUPPORTED_MAPS, Calls
+from axiom_hw.bpf.verifier.access import Memory, refuse_far
+from axiom_hw.bpf.verifier.calls import Calls
 from axiom_hw.bpf.verifier.cfg import Shape, target_of
 from axiom_hw.bpf.verifier.num import M32, ZERO, Num, const
 from axiom_hw.bpf.verifier.rejection import Refusal
 from axiom_hw.bpf.verifier.values import Kind, Ptr, Reg, State, new_frame
-from axiom_hw.errors import MapError
 
 
 class Step:
@@ -25,7 +23,6 @@ class Step:
         self.shape = shape
         self.memory = memory
         self.calls = calls
-        self._declared: set[int] = set()  # maps whose declaration was looked at
 
     def run(self, state: State, pc: int) -> list[tuple[int, State]]:
         """Every (pc, state) that can follow; empty where the program ends. `state` is used up."""
@@ -160,12 +157,6 @@ class Step:
         if not 0 <= index < len(self.spec.maps):
             raise Refusal("V006", f"this names map {index}; the program has {len(self.spec.maps)} maps")
         spec = self.spec.maps[index]
-        if spec.type not in SUPPORTED_MAPS:
-            raise Refusal("V008", f"maps of the type {spec.type.name.lower()} ({spec.name}) aren't supported yet",
-                          fix="Use an array, a hash or a ringbuf.")  # fmt: skip
-        if index not in self._declared:
-            _check_declaration(spec)
-            self._declared.add(index)
         if "value" not in row.verb:
             return Ptr(Kind.MAP, index, name=spec.name)
         if spec.type.name != "ARRAY":
@@ -195,7 +186,7 @@ class Step:
         right = self._read(state, insn.src) if row.uses_register else const(insn.imm)
         taken, following = target_of(self.shape.insns, pc, row), pc + 1
         if isinstance(left, Num) and isinstance(right, Num):
-            found = []
+            found: list[tuple[int, State]] = []
             yes = branch.refine(row.verb, row.width, left, right)
             no = branch.refine(branch.NEGATED[row.verb], row.width, left, right)
             for target, pair in ((taken, yes), (following, no)):
@@ -220,10 +211,18 @@ class Step:
         if isinstance(right, Ptr) and isinstance(left, Num):
             left, right = right, left
         assert isinstance(left, Ptr)
+        knows = [f"r{insn.dst} = {state.regs[insn.dst]!r}"]
+        if row.uses_register:
+            knows.append(f"r{insn.src} = {state.regs[insn.src]!r}")
+        for pointer in (left, right):
+            if isinstance(pointer, Ptr):
+                refuse_far(pointer.off, knows)
         equality = row.width == 64 and row.verb in ("eq", "ne")
         if equality and isinstance(right, Num) and right.is_const and right.value == 0:
             if row.verb == "ne":
                 taken, following = following, taken  # `taken` is now where the pointer is NULL
+            if left.kind in (Kind.CTX, Kind.MEM) and not left.size:
+                return [(taken, state.copy()), (following, state)]  # engines may give NULL for nothing
             if not left.null:
                 return [(following, state)]
             other = state.copy()
@@ -233,9 +232,6 @@ class Step:
         same = isinstance(right, Ptr) and left.kind is right.kind and left.obj == right.obj
         if same and row.width == 64 and isinstance(right, Ptr) and not left.null and not right.null:
             return [(taken, state.copy()), (following, state)]
-        knows = [f"r{insn.dst} = {state.regs[insn.dst]!r}"]
-        if row.uses_register:
-            knows.append(f"r{insn.src} = {state.regs[insn.src]!r}")
         raise Refusal("V108", "compares a pointer with something that isn't in the same object", knows)
 
     def _call(self, state: State, row: Op, insn: Insn, pc: int) -> list[tuple[int, State]]:
@@ -275,18 +271,3 @@ class Step:
         frame = state.frames.pop()
         state.regs[:6] = [result, None, None, None, None, None]
         return [(frame.return_pc, state)]
-
-
-def _check_declaration(spec: MapSpec) -> None:
-    """A map that can't be made has no values to point at."""
-    if spec.fields:
-        field = spec.fields[0]
-        raise Refusal("V008", f"the map {spec.name} has a {field.kind.name.lower()} at offset {field.offset} of its "
-                      "value; that isn't supported yet", fix="Leave it out of the value.")  # fmt: skip
-    try:
-        needed = map_bytes(spec)
-    except MapError as error:
-        raise Refusal("V009", f"the {error.place} {error.problem}", fix=error.fix) from None
-    if needed > MEMORY_LIMIT_BYTES:
-        raise Refusal("V009", f"the map {spec.name} takes {needed} bytes for max_entries {spec.max_entries}; the limit "
-                      f"is {MEMORY_LIMIT_BYTES} bytes a map", fix="Declare fewer or smaller entries.")  # fmt: skip

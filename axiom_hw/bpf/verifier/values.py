@@ -171,16 +171,9 @@ class State:
                     frame.cells[off] = (size, ZERO if is_null else value.checked())
 
     def release(self, ref: int) -> None:
-        """A record is gone: so is every pointer to it."""
+        """A record is gone. Pointers to it stay, and are good for nothing: see `is_released`."""
         self.refs.pop(ref, None)
-        for frame in self.frames:
-            for i, reg in enumerate(frame.regs):
-                if isinstance(reg, Ptr) and reg.kind is Kind.RECORD and reg.obj == ref:
-                    frame.regs[i] = None
-            gone = [
-                off
-                for off, (_, value) in frame.cells.items()
-                if isinstance(value, Ptr) and value.kind is Kind.RECORD and value.obj == ref
-            ]
-            for off in gone:
-                del frame.cells[off]
+
+    def is_released(self, ptr: Ptr) -> bool:
+        """Whether it points at a record that was submitted or discarded."""
+        return ptr.kind is Kind.RECORD and not ptr.null and ptr.obj not in self.refs

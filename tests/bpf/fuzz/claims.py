@@ -17,10 +17,10 @@ from axiom_hw.bpf.insn import FRAME_POINTER
 from axiom_hw.bpf.maps import Map
 from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.bpf.verifier.cfg import shape_of
-from axiom_hw.bpf.verifier.cover import views
-from axiom_hw.bpf.verifier.liveness import needs_of, slot_bit
+from axiom_hw.bpf.verifier.cover import View, views
+from axiom_hw.bpf.verifier.liveness import ADDRESS, needs_of
 from axiom_hw.bpf.verifier.num import Num
-from axiom_hw.bpf.verifier.values import Frame, Kind, Ptr, Reg, State
+from axiom_hw.bpf.verifier.values import Kind, Ptr, Reg, State
 
 _M64: Final = (1 << 64) - 1
 
@@ -62,7 +62,7 @@ class Claims:
         if len(state.refs) < len(machine._records):  # a reference that may be NULL need not be a record
             return f"{len(machine._records)} records held, claimed {len(state.refs)}"
         records: dict[int, int] = {}
-        for depth, (frame, live, decisive) in enumerate(views(self.needs, state, pc)):
+        for depth, view in enumerate(views(self.needs, state, pc)):
             if depth < len(back):
                 return_pc, *saved = back[depth]
                 if return_pc != state.frames[depth + 1].return_pc:
@@ -71,21 +71,21 @@ class Claims:
             else:
                 registers = machine.registers
             for number in range(FRAME_POINTER):
-                if live >> number & 1:
-                    claim = frame.regs[number]
-                    if not self._holds(claim, registers[number], bool(decisive >> number & 1), machine, records):
+                if view.live >> number & 1:
+                    claim = view.frame.regs[number]
+                    if not self._holds(claim, registers[number], view.decides(number, ADDRESS), machine, records):
                         return f"r{number} of frame {depth} is {registers[number]:#x}, claimed {claim!r}"
-            reason = self._cells(frame, depth, decisive, machine, records)
+            reason = self._cells(view, depth, machine, records)
             if reason:
                 return reason
         return ""
 
-    def _cells(self, frame: Frame, depth: int, decisive: int, machine: Machine, records: dict[int, int]) -> str:
+    def _cells(self, view: View, depth: int, machine: Machine, records: dict[int, int]) -> str:
         memory = machine._frames[depth].mem.u8
-        for off, (size, claim) in frame.cells.items():
+        for off, (size, claim) in view.frame.cells.items():
             at = FRAME_BYTES + off
             value = int.from_bytes(memory[at : at + size], "little")
-            if not self._holds(claim, value, bool(decisive & slot_bit(off)), machine, records):
+            if not self._holds(claim, value, view.slot_decides(off, ADDRESS), machine, records):
                 return f"{size} bytes at r10{off} of frame {depth} are {value:#x}, claimed {claim!r}"
         return ""
 
