@@ -17,6 +17,7 @@ FIRST_HARDWARE_ID: Final = 1000  # helpers from here on are this project's, and 
 
 _ARGUMENT: Final = {
     Arg.SCALAR: "__u64",
+    Arg.OPTIONAL: "__u64",
     Arg.CONST: "__u64",
     Arg.MAP: "void *map",
     Arg.MAP_KEY: "const void *key",
