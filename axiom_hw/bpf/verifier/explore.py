@@ -114,6 +114,8 @@ class Walk:
         frame.regs[1] = Ptr(kind, size=ctx.size)
         if ctx.length_in_r2:
             frame.regs[2] = const(ctx.size)
+            if not ctx.size:
+                frame.regs[1] = const(0)  # no memory is NULL there
         return State([frame], {}, None)
 
     def _follow(
