@@ -329,7 +329,7 @@ class TestScenario:
     def test_a_rejected_program_ends_it(self, tmp_path: Path) -> None:
         result = self.play(tmp_path, {"program": "heartbeat", "ctx": ""})  # it reads its context
         assert (result.exit_code, result.stdout) == (1, "")
-        assert "[V104]" in result.stderr
+        assert "[V201]" in result.stderr
 
     def test_a_damaged_object_ends_it(self, tmp_path: Path) -> None:
         broken = tmp_path / "broken.o"

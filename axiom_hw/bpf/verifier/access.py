@@ -97,7 +97,12 @@ class Memory:
             return ptr, at
         if at.smin < 0 or at.smax + size > ptr.size:
             where = f"{at.smin}" if at.is_const else f"{at.smin} to {at.smax}"
-            raise Refusal("V201", f"{verb} {size} bytes at offset {where} of {describe(ptr)}", knows)
+            raise Refusal(
+                "V201",
+                f"{verb} {size} bytes at offset {where} of {describe(ptr)}",
+                knows,
+                _fitting(at, size, 0, ptr.size),
+            )
         self._check_rights(ptr, at, size, write, knows)
         return ptr, at
 
@@ -105,7 +110,10 @@ class Memory:
         if at.smin < -STACK_BYTES or at.smax + size > 0:
             where = f"{at.smin}" if at.is_const else f"{at.smin} to {at.smax}"
             raise Refusal(
-                "V201", f"{verb} {size} bytes at offset {where} of the stack, which spans -{STACK_BYTES} to -1", knows
+                "V201",
+                f"{verb} {size} bytes at offset {where} of the stack, which spans -{STACK_BYTES} to -1",
+                knows,
+                _fitting(at, size, -STACK_BYTES, 0),
             )
         if size in (2, 4, 8) and (at.value | at.mask) & size - 1:
             where = f"at offset {at!r}, which may not be a multiple of {size}"
@@ -135,6 +143,14 @@ class Memory:
             raise Refusal("V106", f"would store {where}", knows)
         if value.kind is Kind.STACK and value.obj > ptr.obj:
             raise Refusal("V106", "would store a pointer to this function's stack in its caller's", knows)
+
+
+def _fitting(at: Num, size: int, start: int, end: int) -> str:
+    """The way out of an access that leaves its object."""
+    if start + size > end:
+        return f"It has no room for {size} bytes."
+    fits = f"{size} bytes fit at offsets {start} to {end - size}"
+    return f"{fits}." if at.is_const else f"{fits}: compare the index with its limit first, or mask it."
 
 
 def refuse_far(off: Num, knows: Sequence[str]) -> None:
