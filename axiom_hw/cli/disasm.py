@@ -35,7 +35,11 @@ def disasm(
     if file == STDIN or Path(file).suffix in (".hex", ".bin", ".raw"):
         name = "standard input" if file == STDIN else file
         data = read_bytes(file)
-        code = parse_hex(data.decode(), name) if _HEX.fullmatch(data) or Path(file).suffix == ".hex" else data
+        code = (
+            parse_hex(data.decode(errors="replace"), name)
+            if _HEX.fullmatch(data) or Path(file).suffix == ".hex"
+            else data
+        )
         try:
             rows = list(listing_of(decode(code), show_bytes=show_bytes))
         except EncodingError as error:
