@@ -14,48 +14,35 @@ app.main(show)                          # --mock, --board NAME, --for 10s
 from __future__ import annotations
 
 import os
-import signal
+import secrets
 import sys
-import threading
-import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from types import FrameType, TracebackType
+from dataclasses import dataclass, replace
 from typing import Any
 
+from axiom_hw import console
 from axiom_hw.backends.sysfs_pwm import SysfsPwm
 from axiom_hw.bench import MockBench
 from axiom_hw.board import Board, load_board
 from axiom_hw.bpf.insn import Insn
 from axiom_hw.bpf.layout import Scalar
-from axiom_hw.bpf.maps import (
-    ArrayMap,
-    ArrayView,
-    HashMap,
-    HashView,
-    Map,
-    PipeWaiter,
-    RingBuf,
-    RingReader,
-    create_map,
-)
+from axiom_hw.bpf.maps import ArrayMap, ArrayView, HashMap, HashView, Map, RingBuf, RingReader
 from axiom_hw.bpf.maps.codec import codec_of
 from axiom_hw.bpf.spec import MapSpec, MapType, ProgramSpec
 from axiom_hw.bpf.verified import Verified
 from axiom_hw.bpf.verifier import verify
 from axiom_hw.clock import Clock, MonotonicClock, VirtualClock
-from axiom_hw.errors import AxiomError, Fault, SpecError
+from axiom_hw.errors import AxiomError, SpecError
 from axiom_hw.events import ctx_of
 from axiom_hw.hooks import Link
 from axiom_hw.options import Options, parse_options
-from axiom_hw.runtime import Devices, Runtime, Trace
+from axiom_hw.runtime import Devices, Runtime
+from axiom_hw.shared_maps import SharedMaps
 from axiom_hw.source import read_object
+from axiom_hw.waiting import Pace, PacedWaiter
 
 Scenario = Callable[[MockBench], None]
-TERMINATED = 128 + signal.SIGTERM
 
 
 class App:
@@ -65,17 +52,22 @@ class App:
     """
 
     def __init__(self, name: str, board: str | Board | None = None) -> None:
-        """`board`: a name from `boards/`, a path, or a `Board`; None for programs that use no pins."""
+        """`board`: a name from `boards/`, a path, or a `Board`; None for programs that use no pins.
+
+        A mistake in the script that makes an `App` is told by its line and a sentence, without a traceback.
+        """
         self.name = name
         self.board = board
         self.runtime: Runtime | None = None
-        self.links: list[Link] = []
-        self._maps: dict[str, Map] = {}
-        self._programs: list[tuple[Verified, tuple[Map, ...], str, int]] = []
+        self.bench: MockBench | None = None
+        self._pace = Pace(self.end)
+        self._maps = SharedMaps(secrets.randbits(64))
+        self._programs: list[_Program] = []
         self._readers: list[RingReader[Any]] = []
+        self._waiters: list[PacedWaiter] = []
         self._scenario: Scenario | None = None
-        if sys.excepthook is sys.__excepthook__:
-            sys.excepthook = _without_traceback
+        self._failed = False
+        console.install_excepthook()
 
     # maps
 
@@ -85,7 +77,7 @@ class App:
         Programs that declare a map of this name share it; they must mean the same type and sizes.
         """
         size = _size(value, f"array {name}")
-        found = self._map(MapSpec(name, MapType.ARRAY, 4, size, entries or 1), any_entries=entries is None)
+        found = self._maps.declare(MapSpec(name, MapType.ARRAY, 4, size, entries or 1), any_entries=entries is None)
         assert isinstance(found, ArrayMap)
         return ArrayView(found, value)
 
@@ -93,7 +85,7 @@ class App:
         """A hash map of up to `entries` keys (1024 unless a loaded program declares another number)."""
         place = f"hash {name}"
         spec = MapSpec(name, MapType.HASH, _size(key, place), _size(value, place), entries or 1024)
-        found = self._map(spec, any_entries=entries is None)
+        found = self._maps.declare(spec, any_entries=entries is None)
         assert isinstance(found, HashMap)
         return HashView(found, key, value)
 
@@ -102,16 +94,18 @@ class App:
 
         Records are bytes, or of the type `record`. Iterating it waits for records and ends with the run.
         """
-        found = self._map(MapSpec(name, MapType.RINGBUF, 0, 0, size or 64 * 1024), any_entries=size is None)
+        found = self._maps.declare(MapSpec(name, MapType.RINGBUF, 0, 0, size or 64 * 1024), any_entries=size is None)
         assert isinstance(found, RingBuf)
-        reader: RingReader[Any] = RingReader(found, record, waiter=_Waiter(self), monotonic=self.now_ns)
+        waiter = PacedWaiter(self._pace)
+        reader: RingReader[Any] = RingReader(found, record, waiter=waiter, monotonic=self._pace.now_ns)
         self._readers.append(reader)
+        self._waiters.append(waiter)
         return reader
 
     @property
     def maps(self) -> dict[str, Map]:
         """Every map by name, those that only programs declare included."""
-        return dict(self._maps)
+        return self._maps.all()
 
     # programs
 
@@ -119,27 +113,34 @@ class App:
         self, source: str | os.PathLike[str] | Sequence[Insn], *, on: str | None = None, name: str = "program",
         priority: int = 0,
     ) -> tuple[Verified, ...]:  # fmt: skip
-        """Verify programs, to be attached when the app runs: all of a `.bpf.o` or `.bpf.s`, or a list of instructions.
+        """Verify programs, and attach them when the app runs: all of a `.bpf.o` or `.bpf.s`, or a list of instructions.
 
         `on` names the hook where the source doesn't, or instead of what it says. Instructions mean this app's maps by
         the order in which they were declared. Raises `Rejected`, with the reason, for a program that isn't safe.
         """
+        live = tuple(self.maps.values())
         if isinstance(source, str | os.PathLike):
-            specs = read_object(source).programs
+            file = os.fspath(source)
+            specs = read_object(file, ctx_of if on is None else lambda _section: ctx_of(on)).programs
+        elif on is not None:
+            file = None
+            specs = (ProgramSpec(name, tuple(source), tuple(found.spec for found in live)),)
         else:
-            if on is None:
-                raise SpecError(
-                    name, "is a list of instructions, which name no hook", 'say it: load(..., on="timer/1s")'
-                )
-            specs = (ProgramSpec(name, tuple(source), tuple(m.spec for m in self._maps.values()), section=on),)
-        made = []
+            raise SpecError(name, "is a list of instructions, which name no hook", 'say it: load(..., on="timer/1s")')
+        proved = []
         for spec in specs:
-            section = on if on is not None else spec.section
-            verified = verify(replace(spec, section=section, ctx=ctx_of(section)))
-            maps = tuple(self._map(declared) for declared in spec.maps)
-            self._programs.append((verified, maps, section, priority))
-            made.append(verified)
-        return tuple(made)
+            section = spec.section if on is None else on
+            proved.append(verify(replace(spec, section=section, ctx=ctx_of(section))))
+        bound: dict[str, Map] = {}
+        made = [
+            _Program(one, live if file is None else self._maps.bind(file, one.spec.maps, bound), priority)
+            for one in proved
+        ]
+        self._programs += made
+        if self.runtime is not None:
+            for program in made:
+                program.attach(self.runtime)
+        return tuple(proved)
 
     def scenario(self, play: Scenario) -> Scenario:
         """Decorates what happens on the mock bench, where there is nobody to press and plug."""
@@ -151,11 +152,16 @@ class App:
     @property
     def clock(self) -> Clock:
         """The run's clock; the monotonic one before it."""
-        return self.runtime.clock if self.runtime is not None else MonotonicClock()
+        return self._pace.clock
 
     def now_ns(self) -> int:
         """The time of the run's clock."""
-        return self.clock.now_ns()
+        return self._pace.now_ns()
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """What was attached in this run, in that order."""
+        return tuple(self.runtime.attached) if self.runtime is not None else ()
 
     def read(self, name: str) -> int:
         """The value of an input or output of the board, while the app runs: 0 or 1.
@@ -163,18 +169,23 @@ class App:
         Raises `BoardError` for a name that the board doesn't have, `SpecError` where there is nothing to read.
         """
         runtime = self.runtime
-        if runtime is None or runtime.guard is None or runtime.board is None:
-            raise SpecError(self.name, f"can't read `{name}`: the app isn't running on a board")
-        line = next((i for i in runtime.board.inputs if i.name == name), None) or runtime.board.output(name)
-        if not hasattr(line, "line"):
-            raise SpecError(self.name, f"`{name}` is a PWM channel, which has no value")
+        if runtime is None or runtime.guard is None or runtime.board is None or runtime.closed:
+            raise SpecError(
+                self.name, f"can't read `{name}` unless it runs on a board", "read in the function that main() is given"
+            )
+        line = runtime.board.line(name)
         result = runtime.guard.get_gpio(line.line, line.chip_id)
         if result < 0:
             raise SpecError(self.name, f"`{name}` can't be read: {os.strerror(-result)}")
         return result
 
+    @property
+    def over(self) -> bool:
+        """Whether the run has ended, or was asked to."""
+        return self.runtime is None or self.runtime.ended.is_set()
+
     def end(self) -> None:
-        """End the run: every `for record in ring` and `main` return. From any thread."""
+        """End the run: every `for record in ring` and `main` return. From any thread, but not a signal handler."""
         if self.runtime is not None:
             self.runtime.end()
         for reader in self._readers:
@@ -184,137 +195,117 @@ class App:
     def running(self, options: Options | None = None) -> Iterator[Runtime]:
         """Open the devices, attach the programs, let events come; on the way out, outputs become safe.
 
-        Raises `BackendError` for a device that can't be had.
+        An app runs once. Raises `BackendError` for a device that can't be had, `HookError` for a hook that the board
+        doesn't have, `OutputError` for an output that didn't become safe.
         """
+        if self.runtime is not None:
+            raise SpecError(self.name, "has run already; its rings are closed", "make another App")
         options = options if options is not None else Options()
-        runtime = self._compose(options)
-        self.runtime = runtime
+        self.runtime = runtime = self._compose(options)
+        self._pace.clock = runtime.clock
         try:
-            self.links = [runtime.attach(*row[:3], priority=row[3]) for row in self._programs]
-            with runtime:
-                if options.duration_ns is not None:
-                    runtime.scheduler.after(options.duration_ns, lambda *_: self.end())
-                yield runtime
+            for program in self._programs:
+                program.attach(runtime)
+            if self.bench is not None and self._scenario is not None:
+                self._scenario(self.bench)
+            runtime.start()
+            if options.duration_ns is not None:
+                runtime.scheduler.after(options.duration_ns, lambda *_: self.end())
+            yield runtime
         finally:
-            runtime.close()
-            self.end()
+            with console.undisturbed():
+                try:
+                    runtime.close()
+                finally:
+                    self.end()
 
     def wait(self) -> None:
         """Wait for the end of the run: `--for`, `end()`, Ctrl-C; in virtual time, until nothing is left to happen."""
-        runtime = self.runtime
-        if runtime is None:
-            return
-        if isinstance(runtime.clock, VirtualClock):
-            while not runtime.ended.is_set() and runtime.clock.run_next():
-                pass
-        else:
-            runtime.ended.wait()
+        if self.runtime is not None:
+            self._pace.run_out(self.runtime.ended)
+
+    def records(self) -> Iterator[tuple[RingReader[Any], Any]]:
+        """The records of all of the app's rings, each with its reader, as they come; ends with the run."""
+        if not self._readers:
+            self.wait()
+        any_ring = PacedWaiter(self._pace)
+        for waiter in self._waiters:
+            waiter.followers = (*waiter.followers, any_ring)
+        try:
+            while True:
+                any_ring.arm()
+                over = self.over  # before looking: what came until then is handed out
+                found = False
+                for reader in self._readers:
+                    for record in reader.consume_n(1):  # one at a time: a loop that breaks off loses none
+                        found = True
+                        yield reader, record
+                if not found and over:
+                    return
+                if not found:
+                    any_ring.wait(None)
+        finally:
+            for waiter in self._waiters:
+                waiter.followers = tuple(w for w in waiter.followers if w is not any_ring)
 
     def main(self, body: Callable[[], object] | None = None, argv: Sequence[str] | None = None) -> None:
         """Run as a command: read the options, run `body` (or wait), end cleanly, whatever happens.
 
-        Ctrl-C and the end of `--for` exit with 0, SIGTERM with 143; a user's mistake prints a sentence and exits
-        with 1. Outputs reach their safe states in each case.
+        Ctrl-C and the end of `--for` exit with 0, SIGTERM with 143, a closed terminal with 129; a user's mistake or a
+        device that fails prints a sentence and exits with 1. Outputs reach their safe states in each case. Call it in
+        the main thread, the only one that hears signals.
         """
         options = parse_options(self.name, sys.argv[1:] if argv is None else argv)
         try:
-            with _terminable(), self.running(options):
+            with console.ended_by_signals(), self.running(options):
                 (body or self.wait)()
         except KeyboardInterrupt:
             sys.stdout.flush()
         except AxiomError as error:
-            sys.stdout.flush()
-            print(error, file=sys.stderr)
+            console.tell(error)
+            self._failed = True
+        except BrokenPipeError:
+            if not console.drop_stdout():
+                raise
+            self._failed = True
+        finally:
+            if self.runtime is not None:
+                console.report(self.runtime, self._readers)
+        if self._failed:
             sys.exit(1)
-        self._report()
 
     def _compose(self, options: Options) -> Runtime:
         wanted = options.board if options.board is not None else self.board
         board = load_board(wanted) if isinstance(wanted, str) else wanted
-        on_trace = _tell_trace if options.trace else None
-        if options.mock and board is not None:
-            bench = MockBench(board, MonotonicClock() if options.real_time else None)
-            runtime = bench.runtime(on_fault=_tell_fault, on_trace=on_trace, on_error=self._device_failed)
-            if self._scenario is not None:
-                self._scenario(bench)
-            return runtime
         clock: Clock = VirtualClock() if options.mock and not options.real_time else MonotonicClock()
-        devices = _real_devices() if board is not None else None
-        return Runtime(board, clock, devices, on_fault=_tell_fault, on_trace=on_trace, on_error=self._device_failed)
+        scheduler, devices = None, None
+        if board is not None and options.mock:
+            self.bench = MockBench(board, clock)
+            scheduler, devices = self.bench.scheduler, self.bench.devices
+        elif board is not None:
+            devices = _real_devices()
+        return Runtime(
+            board, clock, devices, scheduler=scheduler, seed=0 if options.mock else secrets.randbits(64),
+            on_fault=console.FaultTeller(), on_trace=console.tell_trace if options.trace else None,
+            on_error=self._device_failed,
+        )  # fmt: skip
 
     def _device_failed(self, error: AxiomError) -> None:
-        print(error, file=sys.stderr)
+        console.tell(error)
+        self._failed = True
         self.end()
 
-    def _map(self, wanted: MapSpec, *, any_entries: bool = False) -> Map:
-        """The app's map of that name, made if it is new. Two declarations of one name must agree."""
-        found = self._maps.get(wanted.name)
-        if found is None:
-            self._maps[wanted.name] = made = create_map(wanted, seed=time.monotonic_ns())
-            return made
-        for what in ("type", "key_size", "value_size", "max_entries"):
-            ours, theirs = getattr(found.spec, what), getattr(wanted, what)
-            if ours != theirs and not (any_entries and what == "max_entries"):
-                raise SpecError(
-                    f"map {wanted.name}", f"is declared twice, with {what} {ours} and with {theirs}",
-                    "declare it the same in the app and in the program",
-                )  # fmt: skip
-        return found
 
-    def _report(self) -> None:
-        """What went wrong unseen: nothing is lost silently."""
-        for link in self.links:
-            if link.faults:
-                print(f"{link.program.name}: {link.faults} of {link.runs} runs faulted", file=sys.stderr)
-        for reader in self._readers:
-            if reader.dropped:
-                print(f"{reader!r}: dropped {reader.dropped} records, its ring was full", file=sys.stderr)
-        gpio = self.runtime.gpio if self.runtime is not None else None
-        if gpio is not None and gpio.lost:
-            print(f"gpio: the kernel dropped {gpio.lost} edges; raise event_buffer_size in the board", file=sys.stderr)
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """A program with its maps, and where it goes when the app runs."""
 
+    verified: Verified
+    maps: tuple[Map, ...]
+    priority: int
 
-class _Waiter:
-    """How a reader of the app sleeps: on a pipe, or, in virtual time, by moving the clock until a record comes."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._pipe = PipeWaiter()
-        self._woken = threading.Event()
-
-    def arm(self) -> None:
-        self._woken.clear()
-        self._pipe.arm()
-
-    def wake(self) -> None:
-        self._woken.set()
-        self._pipe.wake()
-
-    def wait(self, timeout_ns: int | None) -> None:
-        clock = self._app.clock
-        if not isinstance(clock, VirtualClock):
-            self._pipe.wait(timeout_ns)
-        elif timeout_ns is not None:
-            clock.wait_until(clock.now_ns() + timeout_ns, self._woken)
-        elif not self._woken.is_set() and not clock.run_next():
-            self._app.end()  # nothing is left that could make a record
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the program like an exception, so that every `finally` on the way runs."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def terminate(_number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(TERMINATED)
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    def attach(self, runtime: Runtime) -> Link:
+        return runtime.attach(self.verified, self.maps, self.verified.spec.section, priority=self.priority)
 
 
 def _real_devices() -> Devices:
@@ -328,25 +319,3 @@ def _size(kind: object, place: str) -> int:
     if size is None:
         raise SpecError(place, "needs a type with a size", "use u8 to s64, or a class with @layout")
     return size
-
-
-def _tell_fault(link: Link, fault: Fault) -> None:
-    if link.faults <= 1:  # the report at the end counts the rest
-        print(f"fault: {fault}", file=sys.stderr)
-
-
-def _tell_trace(trace: Trace) -> None:
-    print(f"{trace.timestamp_ns / 1e9:12.6f}  {trace.program}: {trace.text}", file=sys.stderr)
-
-
-def _without_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A mistake in a script is told by its line and a sentence; anything else as Python does."""
-    if not isinstance(error, AxiomError):
-        sys.__excepthook__(kind, error, trace)
-        return
-    frames = traceback.extract_tb(trace)
-    ours = str(Path(__file__).parent)
-    line = next((f for f in reversed(frames) if not f.filename.startswith(ours)), None)
-    if line is not None:
-        print(f"{line.filename}:{line.lineno}: {line.line}", file=sys.stderr)
-    print(error, file=sys.stderr)

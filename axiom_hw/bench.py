@@ -2,8 +2,8 @@
 
     bench = MockBench(load_board("rpi5-bench"))
     with bench.runtime() as runtime:
-        bench.press("button")
-        bench.advance("10ms")                   # virtual time: debounce and timers run, nothing sleeps
+        bench.press("button", bounces=3)
+        bench.settle()                          # virtual time: debounce and timers run, nothing sleeps
         assert bench.value("led") == 1
 
 A scenario says what happens when: each `after` counts from the step before.
@@ -42,11 +42,13 @@ class MockBench:
         self.scheduler = Scheduler(self.clock)
         self.gpio = MockGpio.for_board(board, self.clock, self.scheduler)
         self.pwm = MockPwm.for_board(board)
+        self.devices = Devices(self.gpio, self.pwm)
         self._cursor_ns = 0
+        self._at_rest_ns = 0
 
     def runtime(self, **options: Any) -> Runtime:
         """A runtime on these devices; `options` as for `Runtime`."""
-        return Runtime(self.board, self.clock, Devices(self.gpio, self.pwm), scheduler=self.scheduler, **options)
+        return Runtime(self.board, self.clock, self.devices, scheduler=self.scheduler, **options)
 
     # now
 
@@ -60,9 +62,7 @@ class MockBench:
 
     def value(self, name: str) -> int:
         """The logical value of a line, input or output, as a meter on its wire would tell: 0 or 1."""
-        line = next((i for i in self.board.inputs if i.name == name), None) or self.board.output(name)
-        if isinstance(line, PwmChannel):
-            raise BoardError(self.board.source, f"`{name}` is a PWM channel, which has no value", "ask for pwm_state()")
+        line = self.board.line(name)
         return self._chip(line.chip_id).level(line.line) ^ line.active_low
 
     def pwm_state(self, name: str) -> PwmState:
@@ -78,6 +78,10 @@ class MockBench:
             raise ClockError("advance", "this bench runs on a real clock, which passes by itself")
         self.clock.advance(_ns(duration))
 
+    def settle(self) -> None:
+        """Let virtual time pass until contacts have stopped bouncing and debounced inputs show it."""
+        self.advance(max(self._at_rest_ns - self.clock.now_ns(), 0))
+
     # later
 
     def after(self, delay: str | int) -> Later:
@@ -90,6 +94,7 @@ class MockBench:
         chip, level, now = self._chip(line.chip_id), value ^ line.active_low, self.clock.now_ns()
         for i in range(2 * bounces):
             self._later(now + i * BOUNCE_NS, chip, line, level ^ i % 2)
+        self._at_rest_ns = max(self._at_rest_ns, now + 2 * bounces * BOUNCE_NS + line.debounce_ns)
         if bounces:
             self._later(now + 2 * bounces * BOUNCE_NS, chip, line, level)
         else:

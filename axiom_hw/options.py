@@ -25,7 +25,7 @@ class Options:
 
 def parse_options(name: str, argv: Sequence[str]) -> Options:
     """Read a command line. Prints usage and exits with 2 for what it can't read, as commands do."""
-    parser = argparse.ArgumentParser(prog=name)
+    parser = argparse.ArgumentParser(prog=name, allow_abbrev=False)
     parser.add_argument("--mock", action="store_true", help="no hardware: mock devices, in virtual time")
     parser.add_argument("--real-time", action="store_true", help="with --mock: let time pass as it does")
     parser.add_argument("--board", metavar="NAME", help="a board of boards/, or the path of a file")

@@ -32,7 +32,7 @@ from axiom_hw.errors import AxiomError, Fault, HookError
 from axiom_hw.events import PwmEvent
 from axiom_hw.executor import Executor
 from axiom_hw.hooks import Link, Registry
-from axiom_hw.keys import PwmKey
+from axiom_hw.keys import PwmKey, TimerKey
 from axiom_hw.scheduler import Scheduler
 from axiom_hw.sections import keys_of
 from axiom_hw.slots import Slots
@@ -73,7 +73,7 @@ class _Env:
     def __init__(self, runtime: Runtime, name: str) -> None:
         self._runtime = runtime
         self._name = name
-        self._random = random.Random(runtime.seed).getrandbits
+        self._random = random.Random(f"{runtime.seed} {name}").getrandbits  # programs don't share their numbers
         self.now_ns = runtime.clock.now_ns
         self.hardware = _hardware(runtime.guard, name)
 
@@ -86,6 +86,8 @@ class _Env:
 
 class Runtime:
     """One bench, running. `on_fault` and `on_trace` are told of faults and of lines that programs print.
+
+    `on_error` is told when a device fails while it runs. `seed` decides the random numbers of programs.
 
     Synchronization: `attach` and the attributes from any thread; opened and closed by one owner.
     """
@@ -114,10 +116,13 @@ class Runtime:
         self.registry = Registry(Slots(slots), budget_insns)
         self.executor = Executor(self.registry, on_fault)
         self.scheduler = scheduler if scheduler is not None else Scheduler(clock)
-        self.timers = TimerAdapter(self.scheduler, self.executor.fire)
+        self.timers = TimerAdapter(self.scheduler, self._timer_fired)
+        self.attached: list[Link] = []
+        self._links_by_timer: dict[TimerKey, Link] = {}
         self.gpio: GpioAdapter | None = None
         self.guard: Guard | None = None
         self.ended = threading.Event()
+        self.closed = False
         if board is not None and devices is not None:
             self._open(board, devices, on_error)
 
@@ -125,7 +130,7 @@ class Runtime:
         self.gpio = GpioAdapter(devices.gpio, board, self.executor.fire, self.clock, on_error=on_error)
         try:
             self.guard = Guard.open(board, devices.gpio, devices.pwm, self.clock, read_input=self.gpio.read)
-        except AxiomError:
+        except BaseException:  # Ctrl-C too: somebody else may want the lines
             self.gpio.close()
             raise
         self.guard.on_pwm_applied(self._pwm_applied)
@@ -148,10 +153,26 @@ class Runtime:
         return Loaded(Interpreter(verified, maps, env, slots=self._slots), verified)
 
     def attach(self, verified: Verified, maps: Sequence[Map], section: str, *, priority: int = 0) -> Link:
-        """Load a program and run it on the hook that `section` names (see `axiom_hw.sections`)."""
+        """Load a program and run it on the hook that `section` names (see `axiom_hw.sections`).
+
+        A timer is started for it, which stops when the link is detached. Raises `HookError` for a section that names
+        no hook of the board, and for a program that exceeds its hook's budget.
+        """
         loaded = self.load(verified, maps)
-        keys = keys_of(section, self.board, self.timers.add)
-        return self.registry.attach(loaded, *keys, priority=priority)
+        try:
+            keys = keys_of(section, self.board, self.timers.add)
+        except HookError as error:
+            raise HookError(f"{loaded.name}, {error.place}", error.problem, error.fix) from None
+        timers = [key for key in keys if isinstance(key, TimerKey)]
+        try:
+            link = self.registry.attach(loaded, *keys, priority=priority)
+        except HookError:
+            for key in timers:
+                self.timers.remove(key)
+            raise
+        self._links_by_timer.update(dict.fromkeys(timers, link))
+        self.attached.append(link)
+        return link
 
     def traced(self, trace: Trace) -> None:
         """A program printed a line."""
@@ -160,15 +181,16 @@ class Runtime:
             self._on_trace(trace)
 
     def end(self) -> None:
-        """Ask whoever waits for the end of the run to stop waiting. From any thread, and from a signal handler."""
+        """Ask whoever waits for the end of the run to stop waiting. From any thread, but not a signal handler."""
         self.ended.set()
 
     def close(self) -> None:
         """Detach everything, bring the outputs to their safe states, give the devices back. Twice is fine.
 
-        The outputs become safe even where something before them fails.
+        The outputs become safe even where something before them fails. Raises `OutputError` for those that didn't.
         """
         self.ended.set()
+        self.closed = True
         try:
             if self.gpio is not None:
                 self.gpio.stop()
@@ -176,11 +198,12 @@ class Runtime:
             self.timers.close()
             self.registry.detach_all()
         finally:
-            guard, self.guard = self.guard, None
-            if guard is not None:
-                guard.__exit__(None, None, None)
-            if self.gpio is not None:
-                self.gpio.close()
+            try:
+                if self.guard is not None:
+                    self.guard.__exit__(None, None, None)
+            finally:
+                if self.gpio is not None:
+                    self.gpio.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -190,6 +213,13 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _timer_fired(self, key: TimerKey, ctx: bytes) -> None:
+        self.executor.fire(key, ctx)
+        link = self._links_by_timer.get(key)
+        if link is not None and not link.active:  # detached for good: virtual time would never come to rest
+            self._links_by_timer.pop(key)
+            self.timers.remove(key)
 
     def _pwm_applied(self, channel: PwmChannel, event: PwmEvent) -> None:
         self.executor.fire(PwmKey(channel.chip_id, channel.channel), cast(Struct, event).pack())

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from axiom_hw.board import Board, EdgeDetection, InputLine, PwmChannel
 from axiom_hw.board.units import parse_duration_ns
-from axiom_hw.errors import HookError
+from axiom_hw.errors import BoardError, HookError
 from axiom_hw.events import Edge
 from axiom_hw.keys import GpioKey, HookKey, PwmKey, TimerKey
 
@@ -31,7 +31,7 @@ _FORMS = "timer/100ms, gpio/<input>, gpio/<input>/rising, pwm/<output>"
 def keys_of(section: str, board: Board | None, start_timer: Callable[[int], TimerKey]) -> tuple[HookKey, ...]:
     """The keys to attach a program of that section to. Timers are started, one for each call.
 
-    Raises `HookError` for a section that names no hook of this board, `BoardError` for a name that it doesn't have.
+    Raises `HookError`, which quotes the section, where it names no hook of this board.
     """
     kind, _, rest = section.partition("/")
     match kind:
@@ -62,7 +62,7 @@ def _period_ns(section: str, text: str) -> int:
     except ValueError as error:
         raise HookError(f"section {section!r}", str(error)) from None
     if period < 1:
-        raise HookError(f"section {section!r}", "has a period of 0", "the least is timer/1ns; timer/1ms is sensible")
+        raise HookError(f"section {section!r}", "has a period of 0", "say how often: timer/1ms, timer/2s")
     return period
 
 
@@ -72,7 +72,7 @@ def _gpio_keys(section: str, rest: str, board: Board) -> tuple[HookKey, ...]:
         line, edge = _line_at(section, board, int(published[1]), int(published[2])), published[3]
     else:
         name, _, edge = rest.partition("/")
-        line = board.input(name)
+        line = _input(section, board, name)
     if edge and edge not in EDGES:
         raise HookError(f"section {section!r}", f"{edge!r} is no edge", f"the edges are {', '.join(EDGES)}")
     seen = _SEEN[line.edges]
@@ -84,6 +84,17 @@ def _gpio_keys(section: str, rest: str, board: Board) -> tuple[HookKey, ...]:
             f"`{line.edges.value}` in {board.source}", f'set edges = "both" in [input.{line.name}]',
         )  # fmt: skip
     return tuple(GpioKey(line.chip_id, line.line, e) for e in wanted)
+
+
+def _input(section: str, board: Board, name: str) -> InputLine:
+    if not name:
+        there = ", ".join(line.name for line in board.inputs) or "none"
+        raise HookError(f"section {section!r}", f"doesn't say which input; {board.source} has {there}",
+                        "write its name behind it: gpio/<input>")  # fmt: skip
+    try:
+        return board.input(name)
+    except BoardError as error:
+        raise HookError(f"section {section!r} on {error.place}", error.problem, error.fix) from None
 
 
 def _line_at(section: str, board: Board, chip_id: int, offset: int) -> InputLine:
@@ -106,7 +117,15 @@ def _pwm_key(section: str, rest: str, board: Board) -> PwmKey:
         there = ", ".join(f"{c.chip_id}/channel{c.channel} ({c.name})" for c in board.pwm_channels) or "none"
         raise HookError(f"section {section!r}", f"channel {number} of chip {chip_id} is no output of {board.source}; "
                         f"channels: {there}", "declare it as an [output.NAME] of the board")  # fmt: skip
-    output = board.output(rest)
+    names = [c.name for c in board.pwm_channels]
+    if not rest:
+        raise HookError(f"section {section!r}", f"doesn't say which channel; {board.source} has "
+                        f"{', '.join(names) or 'none'}", "write its name behind it: pwm/<output>")  # fmt: skip
+    try:
+        output = board.output(rest)
+    except BoardError as error:
+        raise HookError(f"section {section!r} on {error.place}", error.problem, error.fix) from None
     if not isinstance(output, PwmChannel):
-        raise HookError(f"section {section!r}", f"{rest} is a GPIO line, not a PWM channel, in {board.source}")
+        raise HookError(f"section {section!r} on {board.source}", f"`{rest}` is a GPIO line, which has no PWM state; "
+                        f"the PWM channels are {', '.join(names) or 'none'}")  # fmt: skip
     return PwmKey(output.chip_id, output.channel)

@@ -14,13 +14,15 @@ ELF_MAGIC = b"\x7fELF"
 MAX_BYTES = 64 << 20  # an object of a million instructions with debug information is far smaller
 
 
-def read_object(path: str | os.PathLike[str]) -> ObjectSpec:
+def read_object(path: str | os.PathLike[str], ctx_of: Callable[[str], CtxSpec] = ctx_of) -> ObjectSpec:
     """The programs and maps of a `.bpf.o` (clang's) or `.bpf.s` (assembly) file; the content decides which.
+
+    `ctx_of` gives the context of each section, by its name.
 
     Raises `ObjectError` or `AsmError`, with the place and the way out; `HookError` for a section that is no hook.
     """
     name = os.fspath(path)
-    return parse_object(read_file(name), name)
+    return parse_object(read_file(name), name, ctx_of)
 
 
 def parse_object(data: bytes, name: str, ctx_of: Callable[[str], CtxSpec] = ctx_of) -> ObjectSpec:

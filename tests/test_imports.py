@@ -16,14 +16,15 @@ LAYERS = (
     ("clock", "board", "events", "keys"),
     ("slots", "admission", "hooks", "backends", "adapters"),
     ("executor", "scheduler", "actuation", "recorder"),
-    ("runtime", "app", "bench", "options", "sections", "source"),
+    ("runtime", "app", "bench", "console", "options", "sections", "shared_maps", "source", "waiting"),
     ("service", "testing", "gpiozero_factory"),
     ("cli",),
 )
 BPF_LAYERS = (
     ("isa", "layout"),
     ("insn", "spec", "helpers", "verified"),
-    ("asm", "asm_code", "asm_file", "asm_text", "disasm", "strtab", "btf", "btf_read", "btf_ext", "elf", "cheader", "maps"),
+    ("asm", "asm_code", "asm_file", "asm_text", "disasm", "strtab", "btf", "btf_read", "btf_ext", "elf", "cheader")
+    + ("maps",),
     ("frontend", "verifier", "engine"),
 )
 APART = {"frontend", "verifier", "engine"}  # the last three don't import one another

@@ -10,7 +10,7 @@ from typing import Protocol, cast
 from axiom_hw.bpf.layout import Struct
 from axiom_hw.errors import HookError
 from axiom_hw.events import TimerEvent
-from axiom_hw.keys import HookKey, TimerKey
+from axiom_hw.keys import TimerKey
 
 _U32 = 0xFFFF_FFFF
 # Without the layout's checks: these three are in range by construction.
@@ -37,7 +37,7 @@ class TimerAdapter:
 
     __slots__ = ("_fire", "_ids", "_timers", "_timers_by_key")
 
-    def __init__(self, timers: Timers, fire: Callable[[HookKey, bytes], None]) -> None:
+    def __init__(self, timers: Timers, fire: Callable[[TimerKey, bytes], None]) -> None:
         self._timers = timers
         self._fire = fire
         self._ids = count(1)

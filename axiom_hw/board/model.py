@@ -144,6 +144,16 @@ class Board:
             raise BoardError(self.source, f"`{name}` is an input, which can't be driven; {_listing(self.outputs)} can")
         raise self._unknown("output", name, self.outputs)
 
+    def line(self, name: str) -> InputLine | OutputLine:
+        """The GPIO line of that name, an input or an output. Raises `BoardError`, which names the nearest ones."""
+        lines: tuple[InputLine | OutputLine, ...] = (*self.inputs, *self.output_lines)
+        for line in lines:
+            if line.name == name:
+                return line
+        if any(channel.name == name for channel in self.pwm_channels):
+            raise BoardError(self.source, f"`{name}` is a PWM channel, which has no value; {_listing(lines)} have one")
+        raise self._unknown("line", name, lines)
+
     @property
     def output_lines(self) -> tuple[OutputLine, ...]:
         """The outputs that are GPIO lines."""
@@ -156,7 +166,8 @@ class Board:
 
     def _unknown(self, kind: str, name: str, rows: tuple[Named, ...]) -> BoardError:
         near = get_close_matches(name, [row.name for row in rows], n=1)
-        fix = f"did you mean `{near[0]}`?" if near else f"add [{kind}.{name}] to the board file, or use one of these"
+        table = f"[{kind}.{name}]" if kind != "line" else f"[input.{name}] or [output.{name}]"
+        fix = f"did you mean `{near[0]}`?" if near else f"add {table} to the board file, or use one of these"
         return BoardError(self.source, f"has no {kind} `{name}`; it has {_listing(rows)}", fix)
 
 

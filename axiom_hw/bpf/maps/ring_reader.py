@@ -49,6 +49,15 @@ class RingReader(Generic[T]):
         self._closed = False
         ring.on_submit = self._waiter.wake
 
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<reader of {self._place}: {self._codec.kind} records, {state}>"
+
+    @property
+    def name(self) -> str:
+        """The ring's."""
+        return self._ring.spec.name
+
     @property
     def dropped(self) -> int:
         """How many records there was no room for, since the ring was made."""

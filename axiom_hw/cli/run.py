@@ -1,0 +1,113 @@
+"""`axiom-hw run`: a script that makes an App, or a program file on its own.
+
+Of a program file, records are printed as they come, and on the mock bench every change of an output.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from axiom_hw.cli.levels import show_outputs
+from axiom_hw.errors import AxiomError, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from axiom_hw.app import App
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run)
+
+
+def _boards(incomplete: str) -> list[str]:
+    from axiom_hw.board import available_boards
+
+    return [name for name in available_boards() if name.startswith(incomplete)]
+
+
+def run(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A script (.py) that makes an App, a .bpf.o or a .bpf.s")],
+    mock: Annotated[bool, typer.Option("--mock", help="No hardware: mock devices, in virtual time")] = False,
+    real_time: Annotated[bool, typer.Option("--real-time", help="With --mock: let time pass as it does")] = False,
+    board: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A board of boards/, or a path", autocompletion=_boards)
+    ] = None,
+    duration: Annotated[str | None, typer.Option("--for", metavar="TIME", help="End after 10s, 500ms, ...")] = None,
+    trace: Annotated[bool, typer.Option("--trace", help="Show what the programs print")] = False,
+) -> None:
+    """Run an application until it ends, or Ctrl-C. Outputs are in their safe states before and after.
+
+    A script may take options of its own: they are handed on to it.
+    """
+    options = [
+        *(["--mock"] if mock else []), *(["--real-time"] if real_time else []), *(["--trace"] if trace else []),
+        *(["--board", board] if board is not None else []), *(["--for", duration] if duration is not None else []),
+    ]  # fmt: skip
+    path = _existing(file)
+    if path.suffix == ".py":
+        _script(path, [*options, *context.args])
+        return
+    if context.args:
+        raise SpecError("axiom-hw run", f"has no option {context.args[0]}", "`axiom-hw run --help` lists them")
+    app, body = _program(path, board)
+    app.main(body, options)
+
+
+def _script(path: Path, options: list[str]) -> None:
+    from axiom_hw.console import tell_uncaught
+
+    sys.argv = [str(path), *options]
+    sys.path.insert(0, str(path.parent))  # as Python does for a script
+    sys.excepthook = tell_uncaught  # a traceback begins in the script, not in this command
+    try:
+        runpy.run_path(str(path), run_name="__main__")
+    except SyntaxError as error:
+        where = f"{error.filename}:{error.lineno}"
+        raise SpecError(where, f"is no Python: {error.msg}", (error.text or "").strip()) from None
+    except AxiomError as error:
+        tell_uncaught(type(error), error, error.__traceback__)
+        raise SystemExit(1) from None
+
+
+def _program(path: Path, board: str | None) -> tuple[App, Callable[[], None]]:
+    from axiom_hw.app import App
+    from axiom_hw.bpf.maps import RingBuf
+
+    app = App(path.name, board)
+    app.scenario(partial(show_outputs, app))
+    for verified in app.load(path):
+        spec = verified.spec
+        print(f"{spec.name} on {spec.section}: at most {verified.worst_case_insns} instructions a run", file=sys.stderr)
+    for name, found in app.maps.items():
+        if isinstance(found, RingBuf):
+            app.ringbuf(name)
+
+    def show() -> None:
+        for ring, record in app.records():
+            print(f"{app.now_ns() / 1e9:12.6f}  {ring.name}: {bytes(record).hex(' ', 4)}", flush=True)
+
+    return app, show
+
+
+def _existing(file: str) -> Path:
+    path = Path(file)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        near = sorted(p.name for p in path.iterdir() if p.suffix in (".py", ".o", ".s"))
+        raise SpecError(file, "is a directory", f"name a file in it: {', '.join(near) or 'it holds none to run'}")
+    names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = get_close_matches(path.name, names, n=1)
+    raise SpecError(
+        file, "there is no such file", f"did you mean {path.parent / near[0]}?" if near else "check the path"
+    )

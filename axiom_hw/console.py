@@ -1,0 +1,162 @@
+"""What a run says to the person at the terminal, and hears from: signals, mistakes, faults, losses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from traceback import FrameSummary, StackSummary, TracebackException
+from types import FrameType, TracebackType
+from typing import Any, Final
+
+from axiom_hw.bpf.maps import RingReader
+from axiom_hw.errors import AxiomError, Fault
+from axiom_hw.hooks import Link
+from axiom_hw.runtime import Runtime, Trace
+
+_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal went away, as when an SSH connection drops
+_OURS: Final = str(Path(__file__).parent) + os.sep
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the program like an exception, so that every `finally` on the way runs: exit 128 + n.
+
+    A handler that somebody set, or `nohup`, stays. Outside of the main thread, which alone hears signals, this does
+    nothing.
+    """
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    ours = [n for n in _ENDING if _is_main() and signal.getsignal(n) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """No signal interrupts the block, not even Ctrl-C pressed twice: for bringing outputs to their safe states."""
+    before = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, *_ENDING)} if _is_main() else {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def tell(error: AxiomError) -> None:
+    """Print an error, behind what was printed so far."""
+    if not _stdout_is_gone():
+        sys.stdout.flush()
+    print(error, file=sys.stderr)
+
+
+def tell_trace(trace: Trace) -> None:
+    """Print a line that a program printed."""
+    print(f"{trace.timestamp_ns / 1e9:12.6f}  {trace.program}: {trace.text}", file=sys.stderr)
+
+
+class FaultTeller:
+    """Prints the first fault of each link; `report` counts the rest.
+
+    Synchronization: any thread.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[Link, Fault] = {}
+
+    def __call__(self, link: Link, fault: Fault) -> None:
+        if self._told.setdefault(link, fault) is fault:
+            print(f"fault: {fault}", file=sys.stderr)
+
+
+def report(runtime: Runtime, readers: Iterable[RingReader[Any]]) -> None:
+    """What went wrong unseen, at the end of a run: nothing is lost silently."""
+    for link in runtime.attached:
+        if link.faults:
+            print(f"{link.program.name}: {link.faults} of {link.runs} runs faulted", file=sys.stderr)
+    for reader in readers:
+        if reader.dropped:
+            print(
+                f"ring {reader.name}: {reader.dropped} records were dropped, because it was full; "
+                "read it more often, or declare it larger",
+                file=sys.stderr,
+            )
+    for hook in runtime.executor.stats().hooks:
+        if hook.overflows:
+            print(f"{hook.key}: {hook.overflows} events were dropped, because too many waited", file=sys.stderr)
+    if runtime.gpio is not None and runtime.gpio.lost:
+        print(
+            f"gpio: the kernel dropped {runtime.gpio.lost} edges, because its buffer was full; "
+            "raise event_buffer_size of the chip in the board file",
+            file=sys.stderr,
+        )
+
+
+def install_excepthook() -> None:
+    """From now on a mistake in a script is told by its line and a sentence. A hook that somebody set stays."""
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = tell_uncaught
+
+
+def tell_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """An `AxiomError` by the script's line and a sentence, anything else by a traceback of the script's own frames."""
+    told = TracebackException(kind, error, trace)
+    if isinstance(error, AxiomError):
+        line = next((frame for frame in reversed(_own_frames(told.stack)) if not _is_ours(frame)), None)
+        if line is not None:
+            print(f"{line.filename}:{line.lineno}: {line.line}", file=sys.stderr)
+        print(error, file=sys.stderr)
+        return
+    seen: list[TracebackException | None] = [told]
+    while seen:
+        one = seen.pop()
+        if one is not None:
+            one.stack = _own_frames(one.stack)
+            seen += (one.__cause__, one.__context__)
+    print("".join(told.format()), end="", file=sys.stderr)
+
+
+def drop_stdout() -> bool:
+    """Whether the reader of standard output went away (`| head`); if so, what is left to print goes nowhere."""
+    if not _stdout_is_gone():
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end, and would complain
+    return True
+
+
+def _stdout_is_gone() -> bool:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return True
+    return False
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _own_frames(stack: StackSummary) -> StackSummary:
+    """From the script's first frame on, without those of ours between two of the script's; all, where it has none."""
+    script = os.path.abspath(sys.argv[0])
+    start = next((at for at, frame in enumerate(stack) if os.path.abspath(frame.filename) == script), None)
+    if start is None:
+        return stack
+    frames = stack[start:]
+    last = max(at for at, frame in enumerate(frames) if not _is_ours(frame))
+    return StackSummary.from_list([f for at, f in enumerate(frames) if at > last or not _is_ours(f)])
+
+
+def _is_ours(frame: FrameSummary) -> bool:
+    return frame.filename.startswith(_OURS)
