@@ -71,7 +71,10 @@ def _run(args: list[str]) -> int:
     try:
         app_for(args)(args=args, prog_name=PROG)
     except SystemExit as stopped:
-        return stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
+        if stopped.code is None or isinstance(stopped.code, int):
+            return stopped.code or 0
+        typer.echo(str(stopped.code), err=True)  # a script's own last words
+        return 1
     return 0
 
 

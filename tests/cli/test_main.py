@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import pkgutil
+import re
 import signal
 import subprocess
 import sys
@@ -102,6 +104,29 @@ def test_a_terminal_that_lacks_a_character(tmp_path):
     ran = subprocess.run([*COMMAND, "verify", file], capture_output=True, env=environment, cwd=ROOT, check=False)
     assert (ran.returncode, ran.stderr) == (1, b"")
     assert rb"\u2192 0" in ran.stdout
+
+
+def test_a_script_that_exits_with_a_sentence(cli, tmp_path):
+    script = tmp_path / "app.py"
+    script.write_text("import sys\nsys.exit('no bench today')\n")
+    result = cli("run", script)
+    assert (result.code, result.err) == (1, "no bench today\n")
+
+
+def test_a_table_on_a_terminal_keeps_brackets_and_fits():
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "COLUMNS": "60", "TERM": "xterm"}
+    subprocess.run([*COMMAND, "helpers"], stdout=theirs, env=environment, cwd=ROOT, check=True)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO ends what a closed terminal held
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    os.close(ours)
+    rows = re.sub(r"\x1b\[[\d;]*m", "", shown.decode()).splitlines()
+    assert b"\x1b[1m" in shown
+    assert any(row.startswith("1003  gpio_set ") for row in rows)
+    assert max(map(len, rows)) <= 60
 
 
 def test_a_verb_imports_only_what_it_needs():
