@@ -21,10 +21,22 @@ LAYERS = (
     ("cli",),
 )
 BPF_LAYERS = (
-    ("isa", "layout"),
+    ("isa", "layout", "arithmetic"),
     ("insn", "spec", "helpers", "verified"),
-    ("asm", "asm_code", "asm_file", "asm_text", "disasm", "strtab", "btf", "btf_read", "btf_ext", "elf", "cheader")
-    + ("maps",),
+    (
+        "asm",
+        "asm_code",
+        "asm_file",
+        "asm_text",
+        "disasm",
+        "strtab",
+        "btf",
+        "btf_read",
+        "btf_ext",
+        "elf",
+        "cheader",
+        "maps",
+    ),
     ("frontend", "verifier", "engine"),
 )
 APART = {"frontend", "verifier", "engine"}  # the last three don't import one another
