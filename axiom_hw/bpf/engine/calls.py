@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from axiom_hw.bpf.engine.arithmetic import M64
+from axiom_hw.bpf.arithmetic import M64
 from axiom_hw.bpf.engine.machine import Machine
 from axiom_hw.bpf.engine.printf import render
 from axiom_hw.bpf.helpers import BY_NAME, Helper

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from axiom_hw.bpf.engine.arithmetic import COMPARISONS, M64, MASK
+from axiom_hw.bpf.arithmetic import COMPARISONS, M64, MASK
 from axiom_hw.bpf.engine.machine import Machine
 from axiom_hw.bpf.engine.site import Site, Step
 from axiom_hw.bpf.engine.traps import Trap

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Mapping
 from typing import Final
 
-from axiom_hw.bpf.engine.arithmetic import ARITHMETIC, BYTE_ORDER, M64, MASK, Binary, signed
+from axiom_hw.bpf.arithmetic import ARITHMETIC, BYTE_ORDER, M64, MASK, Binary, signed
 from axiom_hw.bpf.engine.machine import Machine
 from axiom_hw.bpf.engine.site import Site, Step
 from axiom_hw.bpf.maps import mem

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from axiom_hw.bpf.engine.arithmetic import MASK, signed
+from axiom_hw.bpf.arithmetic import MASK, signed
 
 TEXT_LIMIT: Final = 1023  # characters; Linux's buffer less its NUL
 _DIRECTIVE: Final = re.compile(r"%(?:(?P<percent>%)|(?P<flags>[0+\- ]*)(?P<width>[1-9][0-9]*)?"

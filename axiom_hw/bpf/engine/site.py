@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from axiom_hw.bpf.engine.arithmetic import MASK
+from axiom_hw.bpf.arithmetic import MASK
 from axiom_hw.bpf.engine.calls import Implementation
 from axiom_hw.bpf.engine.linkage import Linkage
 from axiom_hw.bpf.engine.machine import Machine

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from axiom_hw.bpf.arithmetic import ARITHMETIC
 from axiom_hw.bpf.verifier import tnum
 from axiom_hw.bpf.verifier.num import (
     M32,
@@ -244,6 +245,9 @@ _SHIFTS: Final = {"lsh", "rsh", "arsh"}
 
 def alu(verb: str, width: int, a: Num, b: Num) -> Num:
     """`a verb b` at 64 or 32 bits; the 32-bit result is zero-extended."""
+    if not a.mask and not b.mask:
+        low = M64 if width == 64 else M32
+        return const(ARITHMETIC[width][verb](a.value & low, b.value & low) & low)
     operate = BINARY[verb]
     if width == 64:
         return operate(a, b)

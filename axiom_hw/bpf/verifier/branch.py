@@ -41,31 +41,11 @@ def _ends(a: Num) -> tuple[tuple[str, int], ...]:
     return ("u64", a.umin), ("s64", a.smin), ("u32", a.u32min), ("s32", a.s32min)
 
 
-def _compare(verb: str, width: int, a: Num, b: Num) -> bool:
-    """Two known numbers: `refine` only asks for these verbs."""
-    if verb in ("set", "nset"):
-        return bool(a.value & b.value & (M64 if width == 64 else M32)) == (verb == "set")
-    left, right = (a.umin, b.umin) if width == 64 else (a.u32min, b.u32min)
-    if verb in ("slt", "sle"):
-        left, right = (a.smin, b.smin) if width == 64 else (a.s32min, b.s32min)
-    match verb:
-        case "eq":
-            return left == right
-        case "ne":
-            return left != right
-        case "lt" | "slt":
-            return left < right
-        case _:
-            return left <= right
-
-
 def refine(verb: str, width: int, a: Num, b: Num) -> Pair | None:
     """The numbers where `a verb b` holds at that width; None where it can't hold."""
     if verb in MIRRORED:
         turned = refine(MIRRORED[verb], width, b, a)
         return None if turned is None else (turned[1], turned[0])
-    if not a.mask and not b.mask:
-        return (a, b) if _compare(verb, width, a, b) else None
     left, right = _Draft(a), _Draft(b)
     signs = f"s{width}" if verb.startswith("s") and verb != "set" else f"u{width}"
     match verb:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from axiom_hw.bpf.arithmetic import COMPARISONS, M64
 from axiom_hw.bpf.insn import FRAME_POINTER, Insn, imm64
 from axiom_hw.bpf.isa import Kind as Op_
 from axiom_hw.bpf.isa import Op
@@ -186,6 +187,10 @@ class Step:
         right = self._read(state, insn.src) if row.uses_register else const(insn.imm)
         taken, following = target_of(self.shape.insns, pc, row), pc + 1
         if isinstance(left, Num) and isinstance(right, Num):
+            if not left.mask and not right.mask:
+                low = M64 if row.width == 64 else M32
+                holds = COMPARISONS[row.width][row.verb](left.value & low, right.value & low)
+                return [(taken if holds else following, state)]
             found: list[tuple[int, State]] = []
             yes = branch.refine(row.verb, row.width, left, right)
             no = branch.refine(branch.NEGATED[row.verb], row.width, left, right)
