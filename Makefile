@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fuzz bench objects clean
+.PHONY: help setup demo test lint fuzz bench docs objects clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -36,6 +36,10 @@ fuzz: setup  ## the program fuzzer for as long as FUZZ_SECONDS says (default 300
 
 bench: setup  ## events a second and ns a dispatch, as ratios in one run
 	$(BIN)/python -m tests.bench
+
+docs: setup  ## write the pages and the picture that derive from the code again
+	$(BIN)/python docs/make_pages.py
+	$(BIN)/python docs/make_picture.py
 
 objects:  ## build the demos' C programs again (needs clang)
 	$(MAKE) -C demos/heartbeat

@@ -1,0 +1,97 @@
+"""Writes the pages, and the parts of pages, that derive from the code's tables: `make docs` after changing a table.
+
+docs/errors.md                         all of it: the verifier's codes
+docs/programs-in-c-and-assembly.md     between <!-- NAME --> and <!-- /NAME -->: contexts, helpers, map types
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from axiom_hw.bpf.helpers import TABLE as HELPERS
+from axiom_hw.bpf.helpers import Arg, Helper
+from axiom_hw.bpf.layout import Layout
+from axiom_hw.bpf.verifier.codes import TABLE as CODES
+from axiom_hw.events import HOOKS
+
+DOCS = Path(__file__).parent
+ERRORS = DOCS / "errors.md"
+PROGRAMS = DOCS / "programs-in-c-and-assembly.md"
+
+_GROUPS = {
+    "V0": "The shape of the program",
+    "V1": "Registers and values",
+    "V2": "Memory",
+    "V3": "Calls, and what they hand out",
+    "V4": "Termination and cost",
+}
+_ARGUMENT = {
+    Arg.MAP: "map",
+    Arg.MAP_KEY: "key",
+    Arg.MAP_VALUE: "value",
+    Arg.MEM_IN: "data",
+    Arg.MEM_OUT: "buffer",
+    Arg.SIZE: "size",
+    Arg.SIZE_OR_ZERO: "size",
+    Arg.RECORD: "record",
+    Arg.RECORD_SIZE: "size",
+    Arg.CTX: "ctx",
+    Arg.CONST: "constant",
+    Arg.SCALAR: "number",
+    Arg.OPTIONAL: "[number]",
+}
+
+
+def errors_page() -> str:
+    """docs/errors.md."""
+    parts = [
+        "# Why a program is refused\n\n"
+        "The verifier accepts a program only if it can prove that no run of it can fault, leak an address, lose a\n"
+        "ring record or fail to end. Where it can't, it says one of these codes, the place, what it knows there, and\n"
+        "what to do. Codes are stable: a code never changes its meaning. `axiom-hw explain V103` prints a row,\n"
+        "`axiom-hw explain` all of them.\n\n"
+        "This page is made from `axiom_hw/bpf/verifier/codes.py` by `make docs`; change it there.\n"
+    ]
+    for prefix, title in _GROUPS.items():
+        rows = [(f"**{c.id}**", c.title, c.why, c.fix) for c in CODES if c.id.startswith(prefix)]
+        parts.append(f"\n## {title}\n\n{_table(('code', 'what', 'why', 'what usually helps'), rows)}")
+    return "".join(parts)
+
+
+def programs_page(text: str) -> str:
+    """The page on programs, with its tables written anew; the prose stays."""
+    for name, table in (("contexts", _contexts()), ("helpers", _helpers())):
+        text, found = re.subn(
+            rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda mark, t=table: mark[1] + t + mark[2], text, flags=re.S
+        )
+        assert found == 1, f"{PROGRAMS.name} has {found} places for the table `{name}`"
+    return text
+
+
+def _contexts() -> str:
+    rows = [(f"`{kind}/...`", f"`struct {layout.name}`", str(layout.size), _fields(layout))
+            for kind, layout in HOOKS.items()]  # fmt: skip
+    return _table(("hook", "context", "bytes", "fields: offset, type, name"), rows)
+
+
+def _fields(layout: Layout) -> str:
+    return "<br>".join(f"{field.offset} {field.scalar.name} `{field.name}`" for field in layout.fields)
+
+
+def _helpers() -> str:
+    return _table(("id", "name", "what it does"), [(str(row.id), f"`{_call(row)}`", row.doc) for row in HELPERS])
+
+
+def _call(row: Helper) -> str:
+    return f"{row.name}({', '.join(_ARGUMENT[arg] for arg in row.args)})"
+
+
+def _table(headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [headers, tuple("---" for _ in headers), *(tuple(cell.replace("|", "\\|") for cell in row) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    ERRORS.write_text(errors_page())
+    PROGRAMS.write_text(programs_page(PROGRAMS.read_text()))
