@@ -59,8 +59,10 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory with the files that README tells a reader to save, and the demos."""
     (blink,) = blocks(README, "asm")
     (board,) = blocks(README, "toml")
+    (application,) = [block for block in blocks(README, "python") if "app.main" in block]
     (tmp_path / "blink.bpf.s").write_text(blink)
     (tmp_path / "far.bpf.s").write_text(blink.replace("r1 + 8", "r1 + 16"))
+    (tmp_path / "presses.py").write_text(application)
     (tmp_path / "boards").mkdir()
     (tmp_path / "boards/desk.toml").write_text(board)
     (tmp_path / "demos").symlink_to(ROOT / "demos")
@@ -121,12 +123,6 @@ def test_the_board_file_of_readme_loads_by_its_name() -> None:
     assert run("-m", "axiom_hw", "run", "blink.bpf.s", "--board", "desk", "--mock", "--for", "500ms") == (
         "blink on timer/500ms: at most 6 instructions a run\n    0.500 s  led  on\n    0.500 s  led  off\n"
     )
-
-
-def test_the_application_of_readme_runs_on_the_mock(desk: Path) -> None:
-    (text,) = [block for block in blocks(README, "python") if "app.main" in block]
-    (desk / "button.py").write_text(text)
-    assert run("button.py", "--mock") == "0.307 s  value 1  presses 1\n0.395 s  value 0  presses 1\n"
 
 
 @pytest.mark.usefixtures("desk")
