@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -222,6 +223,10 @@ def time_limit(seconds: float, place: str) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+class InternalError(AxiomError, RuntimeError):
+    """A request that met a bug of ours."""
+
+
 class TooLarge(AxiomError, MemoryError):
     """A request that this machine has no room for."""
 
@@ -253,6 +258,9 @@ def answer_lines(
             answer = failed(error)
         except (MemoryError, RecursionError, OSError) as error:  # the edge: one request mustn't end the others
             answer = failed(TooLarge(f"line {line.number}", f"too large for this machine ({type(error).__name__})"))
+        except Exception as error:  # noqa: BLE001 - a bug of ours mustn't end the process that a client drives
+            traceback.print_exc(file=sys.stderr)
+            answer = failed(InternalError(f"line {line.number}", f"a bug in axiom-hw: {type(error).__name__}: {error}"))
         write_line(out, {"name": name, **answer})
 
 

@@ -11,4 +11,7 @@ MALFORMED: Final = Code("E001", "not understood", "The line isn't a JSON object,
 TOO_LARGE: Final = Code("E002", "too large", "This machine has no room for the request.",
                         "Make the program or its maps smaller.")  # fmt: skip
 
-TABLE: Final = (MALFORMED, TOO_LARGE)
+INTERNAL: Final = Code("E003", "a bug in axiom-hw", "The verifier stopped at something that it holds to be impossible. "
+                       "Nothing was proved, so the program isn't accepted.", "Report the request.")  # fmt: skip
+
+TABLE: Final = (MALFORMED, TOO_LARGE, INTERNAL)

@@ -16,8 +16,8 @@ from typing import IO, Final
 from axiom_hw.bpf.insn import SLOT_BYTES
 from axiom_hw.bpf.spec import CtxSpec, ProgramSpec
 from axiom_hw.bpf.verifier import Rejected, verify
-from axiom_hw.cli.batch import Answer, Fields, TimeUp, TooLarge, answer_lines, program_spec
-from axiom_hw.cli.request_codes import MALFORMED, TOO_LARGE
+from axiom_hw.cli.batch import Answer, Fields, InternalError, TimeUp, TooLarge, answer_lines, program_spec
+from axiom_hw.cli.request_codes import INTERNAL, MALFORMED, TOO_LARGE
 from axiom_hw.errors import AxiomError, EncodingError, SpecError
 
 # The proof has limits of its own; these are for what comes before it, on a slow machine.
@@ -58,6 +58,8 @@ def unanswerable(error: AxiomError) -> Answer:
             code = "V403"
         case TooLarge():
             code = TOO_LARGE.id
+        case InternalError():
+            code = INTERNAL.id
         case _:
             code = MALFORMED.id
     return {**_rejection(code, None, str(error), perf_counter_ns()), "error": str(error)}

@@ -166,3 +166,14 @@ def test_each_answer_comes_before_the_next_request(tmp_path):
             assert json.loads(tool.stdout.readline())["name"] == name
         tool.stdin.close()
         assert tool.wait(timeout=20) == 0
+
+
+def test_a_bug_of_ours_ends_one_request_only(cli, mocker):
+    """Whatever goes wrong in the verifier, the process that a client drives goes on, and nothing is accepted."""
+    mocker.patch("axiom_hw.cli.verify_batch.verify", side_effect=[AssertionError("impossible"), mocker.DEFAULT])
+    result = cli("verify", "--batch", "-", stdin=request("meets it", "r0 = 0\nexit") + b"{}\n")
+    first, second = (json.loads(line) for line in result.out.splitlines())
+    assert (first["name"], first["verdict"], first["code"]) == ("meets it", "reject", "E003")
+    assert first["error"] == "line 1: a bug in axiom-hw: AssertionError: impossible"
+    assert second["code"] == "E001"
+    assert "AssertionError: impossible" in result.err
