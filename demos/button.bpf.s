@@ -1,5 +1,5 @@
 // The LED follows the button, and every edge goes through the ring with its kernel time stamp.
-// The context is `struct GpioEvent`: value at 20, see docs/hooks or `axiom-hw header`.
+// The context is `struct GpioEvent`: value at 20, see docs/programs-in-c-and-assembly.md.
 
 .map presses type=array key=4 value=8 entries=1
 .map edges type=ringbuf entries=65536

@@ -120,6 +120,9 @@ def test_the_board_file_of_readme_loads_by_its_name() -> None:
     printed = run("-m", "axiom_hw", "boards", "desk")
     assert "button  header line 17  pull-up  both   low      5ms" in printed
     assert "led     header line 18  push-pull        high     value 0" in printed
+    assert run("-m", "axiom_hw", "run", "demos/button.py", "--board", "desk", "--mock") == run(
+        "demos/button.py", "--mock"
+    )
     assert run("-m", "axiom_hw", "run", "blink.bpf.s", "--board", "desk", "--mock", "--for", "500ms") == (
         "blink on timer/500ms: at most 6 instructions a run\n    0.500 s  led  on\n    0.500 s  led  off\n"
     )
