@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from axiom_hw.bpf.spec import CtxSpec, ObjectSpec
-from axiom_hw.errors import ObjectError
+from axiom_hw.errors import HookError, ObjectError
 from axiom_hw.events import ctx_of
 
 ELF_MAGIC = b"\x7fELF"
@@ -22,7 +22,10 @@ def read_object(path: str | os.PathLike[str], ctx_of: Callable[[str], CtxSpec] =
     Raises `ObjectError` or `AsmError`, with the place and the way out; `HookError` for a section that is no hook.
     """
     name = os.fspath(path)
-    return parse_object(read_file(name), name, ctx_of)
+    try:
+        return parse_object(read_file(name), name, ctx_of)
+    except HookError as error:
+        raise HookError(f"{name}, {error.place}", error.problem, error.fix) from None
 
 
 def parse_object(data: bytes, name: str, ctx_of: Callable[[str], CtxSpec] = ctx_of) -> ObjectSpec:

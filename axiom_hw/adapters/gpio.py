@@ -99,6 +99,7 @@ class GpioAdapter:
         self._lines = {line.name: _Line(line) for line in board.inputs}
         self._thread: threading.Thread | None = None
         self._wake = -1
+        self._stopping = False
         self.error: AxiomError | None = None
         try:
             for chip_id in sorted({line.chip_id for line in board.inputs}):
@@ -128,6 +129,7 @@ class GpioAdapter:
         if self._thread is not None:
             raise HookError("gpio", "the adapter's thread is running already", "start it once")
         stopped, self._wake = os.pipe()
+        self._stopping = False
         # A daemon: a program that forgets stop() must still be able to exit.
         self._thread = threading.Thread(target=self._serve, args=(stopped,), name="axiom-gpio", daemon=True)
         self._thread.start()
@@ -140,6 +142,7 @@ class GpioAdapter:
         thread, wake = self._thread, self._wake
         if thread is None:
             return
+        self._stopping = True  # seen between two batches: a noisy line may bring edges faster than they are served
         self._wake = -1
         if wake >= 0:
             os.close(wake)  # the other end polls readable
@@ -213,7 +216,7 @@ class GpioAdapter:
 
     def _drain(self, source: _Source) -> int:
         fired = 0
-        while True:
+        while not (self._stopping and self._thread is threading.current_thread()):
             events = source.request.read_events(_BATCH)
             for event in events:
                 self._deliver(source.lines[event.offset], event)
@@ -223,6 +226,7 @@ class GpioAdapter:
                 if not caught_up:
                     return fired
                 fired += caught_up
+        return fired
 
     def _deliver(self, line: _Line, event: LineEvent) -> None:
         lost = (event.line_seqno - line.seqno - 1) & _U32

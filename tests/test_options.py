@@ -1,0 +1,41 @@
+"""The options of an application's command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from axiom_hw.options import Options, parse_options
+
+
+def test_without_options_the_app_runs_on_its_board_until_it_is_ended() -> None:
+    assert parse_options("button", []) == Options()
+
+
+def test_every_option() -> None:
+    argv = ["--mock", "--real-time", "--board", "my.toml", "--for", "1.5s", "--trace"]
+    assert parse_options("button", argv) == Options(
+        mock=True, real_time=True, board="my.toml", duration_ns=1_500_000_000, trace=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (
+            ["--for", "soon"],
+            "argument --for: 'soon' is not a duration; write a number and one of ns, us, ms, s, such as \"5ms\"",
+        ),
+        (["--for", "10"], "argument --for: '10' is not a duration; write a number and one of ns, us, ms, s"),
+        (["--real-time"], "--real-time goes with --mock: real devices always run in real time"),
+        (["--moc"], "unrecognized arguments: --moc"),
+    ],
+)
+def test_a_slip_prints_usage_and_exits_with_2(
+    argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse_options("button", argv)
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("usage: button ")
+    assert f"button: error: {message}" in told
