@@ -22,6 +22,7 @@ from axiom_hw.bpf.verifier.num import (
     Num,
     const,
     make,
+    meet,
     s32,
     s64,
     signed,
@@ -234,6 +235,28 @@ def swap(a: Num, width: int, verb: str) -> Num:
     return _build((turned[0], turned[1]))
 
 
+def plus(a: Num, b: Num, step: int, width: int) -> Num:
+    """`a`, which is `b` plus `step` at that width, with a link that says so where `b` has one."""
+    if not b.id or a.is_const or (b.narrow and width == 64):
+        return a.with_id(0)
+    return a.with_id(b.id, b.delta + step & M64, width == 32)
+
+
+def taught(known: Num, other: Num) -> Num:
+    """`other`, by what is known of a number that has the same id (see `Num`)."""
+    if known.has_link_of(other):
+        return known
+    step = const(other.delta - known.delta)
+    if not known.narrow and not other.narrow:
+        claim = add(known, step)
+    elif other.narrow or other.umax <= M32:
+        claim = alu("add", 32, known, step)  # both lower halves are x's plus a constant
+    else:
+        return other
+    met = meet(other, claim)
+    return other if met is None else met.linked_as(other)
+
+
 Binary = Callable[[Num, Num], Num]
 BINARY: Final[dict[str, Binary]] = {
     "add": add, "sub": sub, "mul": mul, "div": div, "mod": mod, "sdiv": sdiv, "smod": smod, "or": or_, "and": and_,
@@ -258,4 +281,4 @@ def alu(verb: str, width: int, a: Num, b: Num) -> Num:
     return zext(operate(extend(a, 32), extend(b, 32)), 32)
 
 
-__all__ = ["BINARY", "alu", "neg", "quotient", "s32", "s64", "sext", "swap", "zext"]
+__all__ = ["BINARY", "alu", "neg", "plus", "quotient", "s32", "s64", "sext", "swap", "taught", "zext"]

@@ -34,7 +34,7 @@ class _Draft:
             return a if fits else None
         made = make((self.value, self.mask), low["u64"], high["u64"], low["s64"], high["s64"],
                     low["u32"], high["u32"], low["s32"], high["s32"])  # fmt: skip
-        return made.with_id(a.id) if made is not None and a.id else made
+        return made.linked_as(a) if made is not None and a.id else made
 
 
 def _ends(a: Num) -> tuple[tuple[str, int], ...]:

@@ -10,7 +10,7 @@ from collections.abc import Hashable
 
 from axiom_hw.bpf.insn import FRAME_POINTER
 from axiom_hw.bpf.verifier.liveness import ADDRESS, Needs, Weights
-from axiom_hw.bpf.verifier.num import Num
+from axiom_hw.bpf.verifier.num import BYTES, M32, Num
 from axiom_hw.bpf.verifier.values import Frame, Kind, Ptr, Reg, State
 
 _CALLEE_SAVED = 0b11_1100_0000  # r6 to r9: what a caller's frame still holds while a callee runs
@@ -103,6 +103,8 @@ def _reg_covers(old: Reg, new: Reg, decisive: bool, ids: _Ids, refs: _Ids) -> bo
         # Copies must be copies even where the value decides nothing: testing one may bound another that does.
         if old.id and not (new.id and ids.match(old.id, new.id)):
             return False
+        if old.id and (old.delta, old.narrow) != (new.delta, new.narrow):
+            return False
         return not decisive or old.covers(new)
     if not isinstance(new, Ptr) or old.kind is not new.kind or old.size != new.size:
         return False
@@ -164,7 +166,8 @@ def _sign(value: Reg, decisive: bool, order: dict[int, int], state: State) -> Ha
     if value is None:
         return None
     if isinstance(value, Num):
-        return (value.key, order.setdefault(value.id, len(order))) if decisive else "number"
+        link = (order.setdefault(value.id, len(order)), value.delta, value.narrow)
+        return (value.key, link) if decisive else "number"
     # References and ids are numbered alike: a record's or-NULL id is its reference.
     obj = order.setdefault(value.obj, len(order)) if value.kind is Kind.RECORD else value.obj
     return (
@@ -176,6 +179,46 @@ def _sign(value: Reg, decisive: bool, order: dict[int, int], state: State) -> Ha
         value.null,
         order.setdefault(value.id, len(order)),
     )
+
+
+def skeleton(needs: Needs, state: State, pc: int) -> Hashable:
+    """A signature that leaves out the numbers that `widen` would let go of."""
+    order: dict[int, int] = {0: 0}
+    parts: list[Hashable] = [len(state.refs)]
+    for view in views(needs, state, pc):
+        frame = view.frame
+        parts.append((frame.function, frame.return_pc))
+        for number in range(FRAME_POINTER):
+            if view.live >> number & 1:
+                reg = frame.regs[number]
+                loose = _is_loose(reg, view.decides(number, ADDRESS))
+                parts.append("loose" if loose else _sign(reg, view.decides(number, _EVERYTHING), order, state))
+        for off in sorted(frame.cells):
+            size, value = frame.cells[off]
+            loose = _is_loose(value, view.slot_decides(off, ADDRESS))
+            shown = "loose" if loose else _sign(value, view.slot_decides(off, _EVERYTHING), order, state)
+            parts.append((off, size, shown))
+    return tuple(parts)
+
+
+def widen(needs: Needs, state: State, pc: int) -> None:
+    """Forget what is known of numbers that decide jumps at most, and aren't exact: paths that differ in them meet.
+
+    A checksum that is tested bit by bit has as many values as paths; a loop's counter is exact, and is kept.
+    """
+    for view in views(needs, state, pc):
+        frame = view.frame
+        for number in range(FRAME_POINTER):
+            reg = frame.regs[number]
+            if isinstance(reg, Num) and _is_loose(reg, view.decides(number, ADDRESS)):
+                frame.regs[number] = BYTES[4] if reg.umax <= M32 else BYTES[8]
+        for off, (size, value) in frame.cells.items():
+            if isinstance(value, Num) and _is_loose(value, view.slot_decides(off, ADDRESS)):
+                frame.cells[off] = (size, BYTES[size])
+
+
+def _is_loose(value: Reg, vital: bool) -> bool:
+    return isinstance(value, Num) and not vital and not value.is_const
 
 
 def forget_single_ids(state: State) -> None:

@@ -17,7 +17,7 @@ from axiom_hw.bpf.verified import SEAL, Verified
 from axiom_hw.bpf.verifier.access import Memory
 from axiom_hw.bpf.verifier.calls import Calls
 from axiom_hw.bpf.verifier.cfg import Shape
-from axiom_hw.bpf.verifier.cover import covers, forget_single_ids, signature
+from axiom_hw.bpf.verifier.cover import covers, forget_single_ids, signature, skeleton, widen
 from axiom_hw.bpf.verifier.liveness import Needs, jump_bit
 from axiom_hw.bpf.verifier.num import const
 from axiom_hw.bpf.verifier.rejection import Refusal, Rejected
@@ -25,6 +25,7 @@ from axiom_hw.bpf.verifier.step import Step
 from axiom_hw.bpf.verifier.values import STACK_BYTES, Kind, Ptr, State, Trail, new_frame
 
 _CANDIDATES: Final = 24  # finished nodes compared at a join, newest first
+_ALIKE: Final = 16  # so many finished nodes that differ in loose numbers only: stop telling them apart
 _CROWDED: Final = 64  # a join with more nodes than this is a long loop: keep fewer of its states,
 _SPACING: Final = 24  # ... one every so many instructions
 _CLOCK_EVERY: Final = 512
@@ -45,13 +46,14 @@ class Limits:
 class Node:
     """A state at a join, and the longest way from there to the end, once all its branches are done."""
 
-    __slots__ = ("decided", "distance", "done", "finished", "parent", "pending", "state", "worst")
+    __slots__ = ("decided", "distance", "done", "finished", "parent", "pending", "skeleton", "state", "worst")
 
     def __init__(self, state: State, parent: Node | None, distance: int, finished: list[Node]) -> None:
         self.state = state
         self.parent = parent
         self.distance = distance  # instructions from the parent
         self.pending = 1
+        self.skeleton: Hashable = None  # of `cover.skeleton`, once somebody asked
         self.decided = 0  # the jumps below that a number decided, as bits
         self.worst = 0
         self.done = False
@@ -174,9 +176,10 @@ class Walk:
                 Refusal("V402", f"the loop comes back to pc {pc} with nothing changed that could end it"),
                 came_from, state,
             )  # fmt: skip
-        found = same
-        if found is None:
-            found = self._covering(join, state, pc)
+        found = same if same is not None else self._covering(join, state, pc)
+        if found is None and self._many_alike(join, state, pc):
+            widen(self.needs, state, pc)
+            return self._arrive_widened(join, pc, state, node, steps)
         if found is not None:
             _finish(node, steps + found.worst, found.decided)
             return None
@@ -185,6 +188,28 @@ class Walk:
         made = Node(state.copy(), node, steps, join.finished)
         join.by_signature[signed] = made
         return made
+
+    def _arrive_widened(self, join: _Join, pc: int, state: State, node: Node, steps: int) -> Node | None:
+        forget_single_ids(state)
+        found = self._covering(join, state, pc)
+        if found is not None:
+            _finish(node, steps + found.worst, found.decided)
+            return None
+        made = Node(state.copy(), node, steps, join.finished)
+        join.by_signature.setdefault(signature(self.needs, state, pc), made)
+        return made
+
+    def _many_alike(self, join: _Join, state: State, pc: int) -> bool:
+        """Whether many of the last finished nodes differ from this state in numbers that can be let go of."""
+        recent = join.finished[-_CANDIDATES:]
+        if len(recent) < _ALIKE:
+            return False
+        ours, alike = skeleton(self.needs, state, pc), 0
+        for node in recent:
+            if node.skeleton is None:
+                node.skeleton = skeleton(self.needs, node.state, pc)
+            alike += node.skeleton == ours
+        return alike >= _ALIKE
 
     def _covering(self, join: _Join, state: State, pc: int) -> Node | None:
         """One of the last finished nodes that covers the state: what matches was mostly finished just before."""

@@ -32,13 +32,19 @@ def s32(x: int) -> int:
 
 
 class Num:
-    """An abstract 64-bit number. Immutable by agreement; `id` (not 0) names the numbers that are copies of it."""
+    """An abstract 64-bit number. Immutable by agreement.
 
-    __slots__ = ("id", "mask", "s32max", "s32min", "smax", "smin", "u32max", "u32min", "umax", "umin", "value")
+    Numbers with the same `id` (not 0) differ by constants: each is some x, the same for all, plus its `delta`, modulo
+    2^64, or where it is `narrow`, modulo 2^32. So what a comparison teaches about one bounds the others.
+    """
+
+    __slots__ = (
+        "delta", "id", "mask", "narrow", "s32max", "s32min", "smax", "smin", "u32max", "u32min", "umax", "umin", "value"
+    )  # fmt: skip
 
     def __init__(
         self, value: int, mask: int, umin: int, umax: int, smin: int, smax: int,
-        u32min: int, u32max: int, s32min: int, s32max: int, id: int = 0,
+        u32min: int, u32max: int, s32min: int, s32max: int, id: int = 0, delta: int = 0, narrow: bool = False,
     ) -> None:  # fmt: skip
         self.value = value
         self.mask = mask
@@ -51,6 +57,8 @@ class Num:
         self.s32min = s32min
         self.s32max = s32max
         self.id = id
+        self.delta = delta
+        self.narrow = narrow
 
     @property
     def is_const(self) -> bool:
@@ -64,9 +72,17 @@ class Num:
         return (self.value, self.mask, self.umin, self.umax, self.smin, self.smax,
                 self.u32min, self.u32max, self.s32min, self.s32max)  # fmt: skip
 
-    def with_id(self, id: int) -> Num:
-        return Num(self.value, self.mask, self.umin, self.umax, self.smin, self.smax,
-                   self.u32min, self.u32max, self.s32min, self.s32max, id)  # fmt: skip
+    def with_id(self, id: int, delta: int = 0, narrow: bool = False) -> Num:
+        return Num(self.value, self.mask, self.umin, self.umax, self.smin, self.smax, self.u32min, self.u32max,
+                   self.s32min, self.s32max, id, delta, narrow)  # fmt: skip
+
+    def linked_as(self, other: Num) -> Num:
+        """The same number, with the link of `other`."""
+        return self.with_id(other.id, other.delta, other.narrow)
+
+    def has_link_of(self, other: Num) -> bool:
+        """Whether both are the same x plus the same constant."""
+        return self.id == other.id and self.delta == other.delta and self.narrow == other.narrow
 
     def holds(self, x: int) -> bool:
         """Whether the concrete register value `x` (unsigned) is one that this stands for."""

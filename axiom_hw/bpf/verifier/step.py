@@ -95,7 +95,10 @@ class Step:
             if row.verb in ("sub", "xor") and row.uses_register and insn.src == insn.dst:
                 self._set(state, insn.dst, ZERO)
             else:
-                self._set(state, insn.dst, arith.alu(row.verb, row.width, left, right).with_id(0))
+                made = arith.alu(row.verb, row.width, left, right)
+                steps = right.is_const and row.verb in ("add", "sub")
+                step = right.smin if row.verb == "add" else -right.smin
+                self._set(state, insn.dst, arith.plus(made, left, step, row.width) if steps else made.with_id(0))
             return
         self._set(state, insn.dst, self._pointer_alu(row, insn, left, right))
 
@@ -205,7 +208,7 @@ class Step:
     def _learn(self, state: State, insn: Insn, row: Op, pair: tuple[Num, Num]) -> None:
         for number, made in ((insn.dst, pair[0]), *(((insn.src, pair[1]),) if row.uses_register else ())):
             if made.id:
-                state.replace_numbers(made.id, made)
+                state.learn(made)
             else:
                 state.regs[number] = made
 

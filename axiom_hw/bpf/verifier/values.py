@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final
 
 from axiom_hw.bpf.insn import FRAME_POINTER, REGISTERS
+from axiom_hw.bpf.verifier import arith
 from axiom_hw.bpf.verifier.num import ZERO, Num
 
 STACK_BYTES: Final = 512
@@ -148,15 +149,15 @@ class State:
             for _, value in frame.cells.values():
                 yield value
 
-    def replace_numbers(self, id: int, number: Num) -> None:
-        """All copies of a number learn what a comparison taught about one."""
+    def learn(self, number: Num) -> None:
+        """Every number linked to this one learns what a comparison taught about it."""
         for frame in self.frames:
             for i, reg in enumerate(frame.regs):
-                if isinstance(reg, Num) and reg.id == id:
-                    frame.regs[i] = number
+                if isinstance(reg, Num) and reg.id == number.id:
+                    frame.regs[i] = arith.taught(number, reg)
             for off, (size, value) in frame.cells.items():
-                if isinstance(value, Num) and value.id == id:
-                    frame.cells[off] = (size, number)
+                if isinstance(value, Num) and value.id == number.id:
+                    frame.cells[off] = (size, arith.taught(number, value))
 
     def settle_null(self, id: int, is_null: bool) -> None:
         """All copies of an or-NULL pointer become NULL, or pointers; a NULL record needs no release."""
