@@ -107,7 +107,7 @@ def test_swaps_are_sound(claim: tuple[Num, int], bits: int, verb: str) -> None:
 
 
 @pytest.mark.parametrize("width", [64, 32])
-@pytest.mark.parametrize("verb", sorted(branch.NEGATED) + ["nset"])
+@pytest.mark.parametrize("verb", [*sorted(branch.NEGATED), "nset"])
 @settings(max_examples=200, deadline=None)
 @given(left=claims(), right=claims())
 def test_branches_are_sound(verb: str, width: int, left: tuple[Num, int], right: tuple[Num, int]) -> None:
