@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from axiom_hw.bpf import isa
@@ -10,7 +11,7 @@ from axiom_hw.bpf.spec import ProgramSpec
 from tests.bpf.fuzz.choices import Choices
 from tests.bpf.fuzz.generate import BEATS, SIZES, TABLE, as_spec
 from tests.bpf.fuzz.memory import MemoryWriter
-from tests.bpf.fuzz.model import ANY, Model, Number, Pointer, Target
+from tests.bpf.fuzz.model import ANY, Maybe, Model, Number, Pointer, Target
 
 _FUNCTIONS = 3
 _SHARED_BYTES = 16  # what a function gets of its caller's stack
@@ -20,6 +21,7 @@ _SHARED_BYTES = 16  # what a function gets of its caller's stack
 class _Function:
     label: int
     takes: str  # what r2 is: number, stack or value
+    most: int | None  # the limit of its result, and of what it leaves in the first slot that it takes
 
 
 class ProgramWriter(MemoryWriter):
@@ -29,17 +31,19 @@ class ProgramWriter(MemoryWriter):
         super().__init__(choices)
         self.menu += [
             (6, self.look_up), (3, self.update), (1, self.delete), (4, self.record), (2, self.output),
-            (3, self.ask), (2, self.drive), (1, self.print), (3, self.call_function),
+            (3, self.ask), (2, self.drive), (1, self.print), (3, self.call_function), (3, self.check),
         ]  # fmt: skip
         self.functions: list[_Function] = []
+        self.behind: list[Callable[[], None]] = []  # functions that stand behind all others
+        self.lookups = 0
         self.depth = 0  # of the function that is being written: it calls later ones only
 
     def program(self) -> ProgramSpec:
         """A whole program."""
         model = Model()
-        model.regs[1] = Pointer(Target.CTX, 32, self.ctx.writable)
+        model.regs[1] = Pointer(Target.CTX, self.ctx.size, self.ctx.writable)
         if self.ctx.length_in_r2:
-            model.regs[2] = Number(32)
+            model.regs[2] = Number(self.ctx.size)
         self.code.add("mov64 reg", 6, 1)
         model.regs[6] = model.regs[1]
         if not self.choices.once_in(8):
@@ -51,6 +55,8 @@ class ProgramWriter(MemoryWriter):
             function = self.functions[self.depth]
             self.depth += 1
             self._function(function)
+        for write in self.behind:
+            write()
         return as_spec(self)
 
     def _function(self, function: _Function) -> None:
@@ -58,8 +64,31 @@ class ProgramWriter(MemoryWriter):
         model = Model()
         model.regs[1] = ANY
         model.regs[2] = self._parameter(function)
+        if function.takes == "stack":
+            model.locked |= {2}
         self.statements(model, 1 + self.choices.below(5))
-        self.leave(model)
+        if function.most is not None:
+            self._keep_promise(model, function, function.most)
+        self.leave(model, 0 if function.most is not None else None)
+
+    def _keep_promise(self, model: Model, function: _Function, most: int) -> None:
+        """Leave a small number in r0, and in what r2 points at."""
+        out = self.code.label()
+        self.number(model)
+        source = self.choices.pick(model.numbers())
+        register = 3 if function.takes == "stack" and isinstance(model.regs[2], Pointer) else 0
+        self.code.add("mov64 imm", 0, imm=0)
+        model.regs[0] = ANY
+        if source != register:
+            self.code.add("mov64 reg", register, source)
+        model.regs[register] = ANY
+        self.bound(model, register, most, out)
+        if register:
+            self.code.add("store64 reg", 2, register, 0)
+            self.code.add("mov64 reg", 0, register)
+        self.code.place(out)
+        self.code.add("and64 imm", 0, imm=most)
+        model.regs[0] = Number(most)
 
     def _parameter(self, function: _Function) -> Number | Pointer:
         match function.takes:
@@ -76,11 +105,13 @@ class ProgramWriter(MemoryWriter):
         """A call of a function that may not exist yet."""
         later = self.functions[self.depth :]
         if len(self.functions) < _FUNCTIONS and (not later or self.choices.once_in(3)):
-            later = [_Function(self.code.label(), self.choices.pick(("number", "stack", "value")))]
+            takes = self.choices.pick(("stack", "number", "stack", "value"))
+            later = [_Function(self.code.label(), takes, self.choices.pick((7, None, 1, 15)))]
             self.functions += later
         if not later:
             return
         function = self.choices.pick(later)
+        shared: int | None = None
         if function.takes == "stack":
             found = self.region(model, _SHARED_BYTES)
             if not found:
@@ -89,8 +120,11 @@ class ProgramWriter(MemoryWriter):
             self.code.add("mov64 reg", 1, source)
             self.code.add("mov64 reg", 2, 10)
             self.code.add("add64 imm", 2, imm=found[0])
+            if function.most is not None:
+                self.code.add("store64 imm", 10, off=found[0], imm=self.choices.below(function.most + 1))
             for off in found:
                 model.slots[off] = ANY
+            shared = found[0]
         elif function.takes == "value":
             self.code.add("mov64 reg", 1, self.number(model))
             self.code.map_value(2, TABLE, 0)
@@ -104,7 +138,9 @@ class ProgramWriter(MemoryWriter):
                 self.code.add("mov64 reg", 1, first)
         self.code.jump(isa.BY_NAME["call local"], function.label)
         model.clobber()
-        model.regs[0] = ANY
+        model.regs[0] = Number(function.most)
+        if shared is not None:
+            model.slots[shared] = Number(function.most)
 
     # maps
 
@@ -116,8 +152,46 @@ class ProgramWriter(MemoryWriter):
         self.code.add("imm64 map", 1, imm=index)
         self.helper("map_lookup_elem")
         model.clobber()
-        spec = self.maps[index]
-        self._unless_null(model, Pointer(Target.VALUE, spec.value_size, writable=index != 3))
+        pointer = Pointer(Target.VALUE, self.maps[index].value_size, writable=index != 3)
+        if self.choices.below(3):
+            self._unless_null(model, pointer)
+            return
+        self.lookups += 1
+        model.regs[0] = Maybe(pointer, self.lookups)
+        for home in (7, 8, 9):  # keep it, and test it later
+            if home not in model.locked and not self.choices.once_in(3):
+                self.code.add("mov64 reg", home, 0)
+                model.regs[home] = model.regs[0]
+                break
+
+    def check(self, model: Model) -> None:
+        """A late test for NULL: all copies are pointers from there on."""
+        found = model.maybes()
+        if not found:
+            return
+        register, skip = self.choices.pick(found), self.code.label()
+        tested = self.choices.pick(found) if self.slip() else register
+        held = model.regs[register]
+        assert isinstance(held, Maybe)
+        inverted = self.choices.below(2)
+        self.code.jump(isa.BY_NAME["jne64 imm" if inverted else "jeq64 imm"], skip, tested)
+        side = model.copy()
+        there = side if inverted else model
+        model.settle(held.number, ANY if inverted else held.pointer)
+        side.settle(held.number, held.pointer if inverted else ANY)
+        if inverted:
+            self.statements(model, self.choices.below(2))
+            end = self.code.label()
+            self.goto(end)
+            self.code.place(skip)
+            self.access(side)
+            self.statements(side, 1 + self.choices.below(3))
+            self.code.place(end)
+        else:
+            self.access(there)
+            self.statements(there, 1 + self.choices.below(3))
+            self.code.place(skip)
+        model.meet(side)
 
     def _unless_null(self, model: Model, pointer: Pointer) -> None:
         """r0 may be NULL: go on, in one of the usual ways, with what it points at."""
@@ -249,10 +323,11 @@ class ProgramWriter(MemoryWriter):
             self.put(model, 2, self.choices.below(3))
             self.helper(self.choices.pick(("ringbuf_submit", "ringbuf_discard")))
         model.clobber()
-        for r in range(10):
-            if model.regs[r] == pointer:
-                model.regs[r] = None
-        model.slots = {off: held for off, held in model.slots.items() if held != pointer}
+        if not self.slip():
+            model.regs = [None if held == pointer else held for held in model.regs]
+            model.slots = {off: held for off, held in model.slots.items() if held != pointer}
+        else:
+            self.statements(model, 1)
         self.code.place(skip)
         model.meet(side)
 
@@ -348,8 +423,3 @@ class ProgramWriter(MemoryWriter):
 
     def helper(self, name: str) -> None:
         self.code.add("call", imm=BY_NAME[name].id)
-
-
-def generate(data: bytes) -> ProgramSpec:
-    """The program that these decisions make."""
-    return ProgramWriter(Choices(data)).program()

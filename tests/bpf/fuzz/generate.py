@@ -14,9 +14,9 @@ from axiom_hw.bpf.isa import Kind
 from axiom_hw.bpf.spec import CtxSpec, MapFlag, MapSpec, MapType, ProgramSpec
 from tests.bpf.fuzz.choices import Choices
 from tests.bpf.fuzz.emit import ALU_ROWS, JUMP_ROWS, Code
-from tests.bpf.fuzz.model import ANY, Held, Model, Number, Pointer, Target
+from tests.bpf.fuzz.model import ANY, Held, Maybe, Model, Number, Pointer, Target
 
-MISTAKES: Final = 60  # one in so many chances is taken
+MISTAKES: Final = 40  # one in so many chances is taken
 _MOST_SLOTS: Final = 160  # a program that is this long gets no further statement
 TABLE, SIZES, BEATS, LIMITS = range(4)
 
@@ -30,7 +30,8 @@ class Writer:
         self.choices = choices
         self.code = Code()
         self.maps = _maps(choices)
-        self.ctx = CtxSpec(32, writable=True, length_in_r2=True) if choices.once_in(6) else CtxSpec(32)
+        size = choices.pick((32, 32, 32, 32, 32, 8, 16, 0))
+        self.ctx = CtxSpec(size, writable=True, length_in_r2=True) if choices.once_in(6) else CtxSpec(size)
         self.menu: list[tuple[int, Statement]] = [
             (6, self.arithmetic), (3, self.set_number), (3, self.branch), (2, self.loop), (1, self.compare_pointers),
         ]  # fmt: skip
@@ -117,8 +118,8 @@ class Writer:
         model.blur()
         body = model.copy()
         body.depth += 1
-        body.locked |= {counter, *(r for r in range(10) if isinstance(model.regs[r], Pointer))}
-        body.kept |= frozenset(off for off, held in model.slots.items() if isinstance(held, Pointer))
+        body.locked |= {counter, *(r for r in range(10) if isinstance(model.regs[r], Pointer | Maybe))}
+        body.kept |= frozenset(off for off, held in model.slots.items() if isinstance(held, Pointer | Maybe))
         head = self.code.label()
         self.code.place(head)
         self.statements(body, 1 + self.choices.below(4))
@@ -141,7 +142,11 @@ class Writer:
             if neighbour == pointer:
                 return
             self.code.add("mov64 reg", neighbour, pointer)
-            self.code.add("add64 imm", neighbour, imm=self.choices.below(9))
+            numbers = model.numbers()
+            if numbers and self.slip():
+                self.code.add("add64 reg", neighbour, self.choices.pick(numbers))
+            else:
+                self.code.add("add64 imm", neighbour, imm=self.choices.below(9))
             model.regs[neighbour] = None
             row = self.choices.pick(("jgt64 reg", "jeq64 reg", "jslt64 reg", "jle64 reg"))
             self.code.jump(isa.BY_NAME[row], end, neighbour, pointer)
@@ -167,7 +172,7 @@ class Writer:
         free = [r for r in model.free() if r in among and r not in avoid]
         if not free:
             return avoid[0] if avoid else 0
-        near = free[: max(1, len(free) - len(model.pointers(*Target)))]
+        near = free[: max(1, len(free) - len(model.pointers(*Target)) - len(model.maybes()))]
         return self.choices.pick(near)
 
     def put(self, model: Model, dst: int, imm: int) -> None:
@@ -178,14 +183,34 @@ class Writer:
     def goto(self, label: int) -> None:
         self.code.jump(isa.BY_NAME["gotol" if self.choices.once_in(8) else "goto"], label)
 
-    def leave(self, model: Model) -> None:
+    def leave(self, model: Model, source: int | None = None) -> None:
         """Return a number."""
-        source = self.number(model)
+        if source is None:
+            source = self.number(model)
         if source:
             self.code.add("mov64 reg", 0, source)
         self.code.add("exit")
 
     def bound(self, model: Model, register: int, limit: int, skip: int) -> Held:
+        """Bring a number into 0..limit, in one way or in two on two paths; jumps to `skip` where it isn't."""
+        if not self.choices.once_in(5):
+            return self._bound(model, register, limit, skip)
+        other, end = self.code.label(), self.code.label()
+        row = self.choices.pick(JUMP_ROWS)
+        self.code.jump(row, other, self.number(model), self.number(model), self.choices.imm())
+        for first in (True, False):
+            if self.choices.below(2):
+                constant = self.choices.below(limit + 1) + (self.choices.below(64) if self.slip() else 0)
+                self.code.add("mov64 imm", register, imm=constant)
+            else:
+                self._bound(model, register, limit, skip)
+            if first:
+                self.goto(end)
+                self.code.place(other)
+        self.code.place(end)
+        return Number(limit)
+
+    def _bound(self, model: Model, register: int, limit: int, skip: int) -> Held:
         """Bring a number into 0..limit in one of the ways that compilers know; jumps to `skip` where it isn't."""
         mask = (1 << (limit + 1).bit_length() - 1) - 1
         if self.slip():

@@ -6,7 +6,7 @@ from axiom_hw.bpf.isa import Kind, Op
 from tests.bpf.fuzz.choices import Choices
 from tests.bpf.fuzz.emit import ATOMIC_ROWS, LOAD_ROWS, STORE_ROWS
 from tests.bpf.fuzz.generate import Writer
-from tests.bpf.fuzz.model import ANY, Model, Number, Pointer, Target
+from tests.bpf.fuzz.model import ANY, Maybe, Model, Number, Pointer, Target
 
 OWN_SLOTS = tuple(range(-8, -97, -8))
 
@@ -28,7 +28,9 @@ class MemoryWriter(Writer):
             return
         row = self.choices.pick(LOAD_ROWS)
         size = row.width // 8
-        last = 32 - size + (self.choices.below(4) if self.slip() else 0)
+        last = self.ctx.size - size + (self.choices.below(4) if self.slip() else 0)
+        if last < 0:
+            return
         off = self.choices.below(last + 1)
         if not self.choices.once_in(4):
             off -= off % size
@@ -47,7 +49,7 @@ class MemoryWriter(Writer):
         size = row.width // 8
         source = self.choices.pick(held) if held else self.number(model)
         value = model.regs[source]
-        if isinstance(value, Pointer) and row.kind is Kind.STORE and size < 8 and not self.slip():
+        if isinstance(value, Pointer | Maybe) and row.kind is Kind.STORE and size < 8 and not self.slip():
             source = self.number(model)
             value = model.regs[source]
         before = model.slots.get(off)
@@ -67,8 +69,10 @@ class MemoryWriter(Writer):
         if not written:
             return
         off = self.choices.pick(written)
-        value = model.slots[off]
-        if isinstance(value, Pointer) and not self.slip():
+        if self.slip():
+            off = self.choices.pick(OWN_SLOTS)
+        value = model.slots.get(off, ANY)
+        if isinstance(value, Pointer | Maybe) and not self.slip():
             dst = self.take(model)
             self.code.add("load64", dst, 10, off)
             model.regs[dst] = value
@@ -95,7 +99,7 @@ class MemoryWriter(Writer):
         self.touch(model, row, base, off, pointer)
 
     def access_at_index(self, model: Model) -> None:
-        """A load or store at a place that a bounded number tells."""
+        """A load or store at a place that a number tells: one that is bounded here, or was made small before."""
         base = self.base(model)
         if base is None:
             return
@@ -106,46 +110,56 @@ class MemoryWriter(Writer):
         size, skip = row.width // 8, self.code.label()
         scale = size.bit_length() - 1 if pointer.target is Target.STACK or self.choices.below(2) else 0
         last = pointer.size - size >> scale
-        source = self.number(model)
+        trusted = model.small(last)
+        trusting = bool(trusted) and self.choices.below(3) > 0
+        source = self.choices.pick(trusted) if trusting else self.number(model)
         index = self.take(model, avoid=(base, source))
         if index in (base, source):
             return
-        side = None
-        self.code.add("mov64 reg", index, source)
         model.regs[index] = ANY
-        watched = source if self.choices.once_in(4) and source not in model.locked else index
-        if self.choices.once_in(6) and -96 not in model.kept:
-            self.code.add("store64 reg", 10, source, -96)  # a copy on the stack is bounded as well
-            model.slots[-96] = ANY
-            side = model.copy()
-            self.bound(model, watched, last, skip)
-            self.code.add("load64", index, 10, -96)
-        else:
-            side = model.copy()
-            self.bound(model, watched, last, skip)
-        for changed in (watched, index):
-            model.regs[changed] = side.regs[changed] = ANY
+        self.code.add("mov64 reg", index, source)
+        side = model.copy()
+        if not trusting:
+            self._bound_index(model, source, index, last, skip)
         side.meet(model)  # what the bound changed besides
         if scale:
             self.code.add("lsh64 imm", index, imm=scale)
-        if self.choices.below(2) or base in model.locked or base > 9:
-            place = self.take(model, avoid=(index, base))
-            if place in (index, base):
-                self.code.place(skip)
-                model.meet(side)
-                return
-            self.code.add("mov64 reg", place, base)
-            self.code.add("add64 reg", place, index)
+        place = self._place(model, base, index)
+        if place is not None:
             model.regs[place] = side.regs[place] = None
-        else:
-            self.code.add("add64 reg", index, base)
-            place = index
-            model.regs[place] = side.regs[place] = None
-        self.touch(model, row, place, 0, pointer)
-        if self.choices.below(2):
-            self.statements(model, 1)
+            self.touch(model, row, place, 0, pointer)
+            if self.choices.below(2):
+                self.statements(model, 1)
         self.code.place(skip)
         model.meet(side)
+
+    def _bound_index(self, model: Model, source: int, index: int, last: int, skip: int) -> None:
+        """Bound a copy of a number by itself, by its original, or by a copy on the stack."""
+        watched = source if self.choices.once_in(4) and source not in model.locked else index
+        spilled = self.choices.once_in(4) and -96 not in model.kept
+        width = self.choices.pick((64, 64, 32, 16, 8)) if spilled and self.slip() else 64
+        if spilled:
+            self.code.add("store64 imm", 10, off=-96)
+            self.code.add(f"store{width} reg", 10, source, -96)
+            model.slots[-96] = ANY
+            if self.choices.below(2):
+                self.code.add(f"load{width}", watched, 10, -96)
+        self.bound(model, watched, last, skip)
+        if spilled and self.choices.below(2):
+            self.code.add("load64", index, 10, -96)
+        model.regs[watched] = model.regs[index] = ANY
+
+    def _place(self, model: Model, base: int, index: int) -> int | None:
+        """The register that holds base + index."""
+        if self.choices.below(2) and base not in model.locked:
+            self.code.add("add64 reg", index, base)
+            return index
+        place = self.take(model, avoid=(index, base))
+        if place in (index, base):
+            return None
+        self.code.add("mov64 reg", place, base)
+        self.code.add("add64 reg", place, index)
+        return place
 
     def atomic(self, model: Model) -> None:
         """An atomic operation on the frame, a map value or a record."""
@@ -249,6 +263,7 @@ class MemoryWriter(Writer):
 
     @staticmethod
     def wrote(model: Model, pointer: Pointer) -> None:
+        """The slots that a pointer means may hold other numbers now."""
         for slot in pointer.slots:
             if isinstance(model.slots.get(slot), Number):
                 model.slots[slot] = ANY

@@ -39,7 +39,15 @@ class Pointer:
     slots: tuple[int, ...] = ()
 
 
-Held = Number | Pointer | None
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """A pointer that wasn't compared with NULL yet; copies share the number."""
+
+    pointer: Pointer
+    number: int
+
+
+Held = Number | Pointer | Maybe | None
 ANY: Final = Number()
 
 
@@ -48,7 +56,7 @@ class Model:
     """One point of the program. `slots` maps offsets from r10 (-8, -16, ...) to what 8 bytes hold."""
 
     regs: list[Held] = field(default_factory=lambda: [None] * 10)
-    slots: dict[int, Number | Pointer] = field(default_factory=dict)
+    slots: dict[int, Number | Pointer | Maybe] = field(default_factory=dict)
     locked: frozenset[int] = frozenset()  # registers that keep what they hold
     kept: frozenset[int] = frozenset()  # slots that keep what they hold
     records: int = 0  # held now: no way out meanwhile
@@ -65,10 +73,29 @@ class Model:
         """Registers that hold pointers into one of these."""
         return [r for r in REGISTERS if isinstance(held := self.regs[r], Pointer) and held.target in targets]
 
+    def small(self, most: int) -> list[int]:
+        """Registers that hold numbers up to `most`, as far as the generator knows."""
+        return [r for r in self.numbers() if (limit := self.limit(r)) is not None and limit <= most]
+
+    def limit(self, register: int) -> int | None:
+        """The limit of a number, where the generator knows one."""
+        held = self.regs[register]
+        return held.most if isinstance(held, Number) else None
+
+    def maybes(self) -> list[int]:
+        """Registers that hold what may be NULL."""
+        return [r for r in REGISTERS if isinstance(self.regs[r], Maybe)]
+
+    def settle(self, number: int, held: Held) -> None:
+        """All copies of a pointer that was compared with NULL."""
+        self.regs = [held if isinstance(h, Maybe) and h.number == number else h for h in self.regs]
+        settled = {o: held if isinstance(h, Maybe) and h.number == number else h for o, h in self.slots.items()}
+        self.slots = {off: h for off, h in settled.items() if h is not None}
+
     def free(self) -> list[int]:
         """Registers that may be overwritten: those whose loss is least first."""
         open_ = [r for r in REGISTERS if r not in self.locked]
-        return sorted(open_, key=lambda r: isinstance(self.regs[r], Pointer))
+        return sorted(open_, key=lambda r: isinstance(self.regs[r], Pointer | Maybe))
 
     def clobber(self) -> None:
         """A call."""

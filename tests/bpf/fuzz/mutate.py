@@ -1,4 +1,4 @@
-"""Small changes to programs that were accepted: a field, a register, an opcode, a swap, a copy, a gap."""
+"""Small changes to programs of the corpus: a field, a register, an opcode, a swap, a copy, a gap."""
 
 from __future__ import annotations
 

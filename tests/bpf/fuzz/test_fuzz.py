@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.bpf.verifier import Rejected
 from tests.bpf.case_format import load, parse, paths
-from tests.bpf.fuzz.calls import generate
 from tests.bpf.fuzz.choices import Choices
 from tests.bpf.fuzz.mutate import mutate
 from tests.bpf.fuzz.oracle import Violation, examine, judge
 from tests.bpf.fuzz.report import Tally, as_case
+from tests.bpf.fuzz.traps import generate
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "10"))
 SEED = int(os.environ.get("FUZZ_SEED") or Random().getrandbits(32))
@@ -77,11 +77,13 @@ def test_generated_programs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_mutated_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    accepted = [case.spec for case in map(load, paths()) if case.reject is None]
+    cases = [load(path) for path in paths()]
+    accepted = [case.spec for case in cases if case.reject is None]
+    refused = [case.spec for case in cases if case.reject is not None and len(case.spec.insns) > 2]
 
     def make(data: bytes) -> ProgramSpec:
         choices = Choices(data)
-        return mutate(choices, accepted[choices.below(len(accepted))])
+        return mutate(choices, choices.pick(refused if choices.once_in(4) else accepted))
 
     tally = Tally("mutated", SEED)
     try:
