@@ -260,7 +260,7 @@ class App:
             with console.ended_by_signals(), self.running(options):
                 (body or self.wait)()
         except KeyboardInterrupt:
-            sys.stdout.flush()
+            pass  # how a run ends that nobody told when
         except AxiomError as error:
             console.tell(error)
             self._failed = True
@@ -269,6 +269,7 @@ class App:
                 raise
             self._failed = True
         finally:
+            console.flush()
             if self.runtime is not None:
                 console.report(self.runtime, self._readers)
         if self._failed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -56,8 +57,7 @@ def undisturbed() -> Iterator[None]:
 
 def tell(error: AxiomError) -> None:
     """Print an error, behind what was printed so far."""
-    if not _stdout_is_gone():
-        sys.stdout.flush()
+    flush()
     print(error, file=sys.stderr)
 
 
@@ -127,20 +127,31 @@ def tell_uncaught(kind: type[BaseException], error: BaseException, trace: Traceb
     print("".join(told.format()), end="", file=sys.stderr)
 
 
+def flush() -> None:
+    """Write what was printed so far, if there still is a reader."""
+    if not drop_stdout():
+        sys.stdout.flush()
+
+
 def drop_stdout() -> bool:
     """Whether the reader of standard output went away (`| head`); if so, what is left to print goes nowhere."""
     if not _stdout_is_gone():
         return False
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end, and would complain
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())  # Python flushes at its end, and would complain
+    os.close(nowhere)
     return True
 
 
 def _stdout_is_gone() -> bool:
+    """Asked of the kernel: what Python has buffered may be lost already, so that a flush would find nothing to do."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return True
-    return False
+        number = sys.stdout.fileno()
+    except OSError:  # a stand-in, as in tests and notebooks
+        return False
+    poll = select.poll()
+    poll.register(number, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _is_main() -> bool:

@@ -8,12 +8,6 @@
 follow:
     r6 = r1                           // the event
 
-    r1 = map[edges] ll                // edges.output(ctx)
-    r2 = r6
-    r3 = 32
-    r4 = 0
-    call ringbuf_output
-
     r7 = *(u32 *)(r6 + 20)            // value: 1 pressed, 0 released
     if r7 == 0 goto drive             // count presses, not releases
     r1 = map[presses][0]+0 ll
@@ -23,5 +17,11 @@ drive:
     r1 = 18                           // the LED's line
     r2 = r7
     call gpio_set
+
+    r1 = map[edges] ll                // edges.output(ctx), last: who reads it finds the rest done
+    r2 = r6
+    r3 = 32
+    r4 = 0
+    call ringbuf_output
     r0 = 0
     exit

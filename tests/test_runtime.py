@@ -117,7 +117,7 @@ RANDOM = """
     exit
 """
 SAY = """
-.map text type=array key=4 value=8 entries=1 data=6e6f772025640a00 frozen=1
+.map text type=array key=4 value=8 entries=1 data=6e6f772025640a00 frozen=yes
 .section "{section}"
 {name}:
     r3 = *(u32 *)(r1 + 8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench import dispatch
+from tests.bench import dispatch, path
 from tests.bench.__main__ import main
 
 
@@ -17,6 +17,17 @@ def test_dispatch_reports_the_call_and_three_dispatches() -> None:
         "a dispatch to 4 empty programs",
     ]
     assert all(row.value > 0 and row.ratio is not None for row in rows)
+
+
+def test_path_reports_an_edge_and_an_instruction() -> None:
+    rows = path.run(events=40)
+    assert [(row.name, row.unit) for row in rows] == [
+        ("a plain Python call of an empty function", "ns"),
+        ("an edge, from the mock's wire to its record", "ns"),
+        ("edges through the whole path", "a second"),
+        ("an instruction of the interpreter", "ns"),
+    ]
+    assert all(row.value > 0 for row in rows)
 
 
 def test_an_unknown_bench_is_named(capsys: pytest.CaptureFixture[str]) -> None:
