@@ -24,8 +24,8 @@ from axiom_hw.bpf.verifier.rejection import Refusal, Rejected
 from axiom_hw.bpf.verifier.step import Step
 from axiom_hw.bpf.verifier.values import STACK_BYTES, Kind, Ptr, State, Trail, new_frame
 
-_CANDIDATES: Final = 24  # finished nodes compared at a join, newest first
-_ALIKE: Final = 16  # so many finished nodes that differ in loose numbers only: stop telling them apart
+_CANDIDATES: Final = 8  # finished nodes compared at a join, newest first
+_ALIKE: Final = 8  # so many finished nodes that differ in loose numbers only: stop telling them apart
 _CROWDED: Final = 64  # a join with more nodes than this is a long loop: keep fewer of its states,
 _SPACING: Final = 24  # ... one every so many instructions
 _CLOCK_EVERY: Final = 512
@@ -46,14 +46,13 @@ class Limits:
 class Node:
     """A state at a join, and the longest way from there to the end, once all its branches are done."""
 
-    __slots__ = ("decided", "distance", "done", "finished", "parent", "pending", "skeleton", "state", "worst")
+    __slots__ = ("decided", "distance", "done", "finished", "parent", "pending", "state", "worst")
 
     def __init__(self, state: State, parent: Node | None, distance: int, finished: list[Node]) -> None:
         self.state = state
         self.parent = parent
         self.distance = distance  # instructions from the parent
         self.pending = 1
-        self.skeleton: Hashable = None  # of `cover.skeleton`, once somebody asked
         self.decided = 0  # the jumps below that a number decided, as bits
         self.worst = 0
         self.done = False
@@ -65,13 +64,15 @@ _Branch = tuple[int, State, Node, int, int]
 
 
 class _Join:
-    """The nodes at one pc."""
+    """The nodes at one pc; the finished ones also by skeleton, once there are many."""
 
-    __slots__ = ("by_signature", "finished")
+    __slots__ = ("alike", "by_signature", "finished", "sorted")
 
     def __init__(self) -> None:
         self.by_signature: dict[Hashable, Node] = {}
         self.finished: list[Node] = []
+        self.alike: dict[Hashable, list[Node]] = {}
+        self.sorted = 0  # how many of the finished are in `alike`
 
 
 class Walk:
@@ -176,44 +177,36 @@ class Walk:
                 Refusal("V402", f"the loop comes back to pc {pc} with nothing changed that could end it"),
                 came_from, state,
             )  # fmt: skip
-        found = same if same is not None else self._covering(join, state, pc)
-        if found is None and self._many_alike(join, state, pc):
-            widen(self.needs, state, pc)
-            return self._arrive_widened(join, pc, state, node, steps)
+        found = same if same is not None else self._covering(join.finished, state, pc)
+        if found is None:
+            alike = self._alike(join, state, pc)
+            found = self._covering(alike, state, pc)
+            if found is None and len(alike) >= _ALIKE:
+                widen(self.needs, state, pc)
+                forget_single_ids(state)
+                signed = signature(self.needs, state, pc)
+                found = self._covering(alike, state, pc)
         if found is not None:
             _finish(node, steps + found.worst, found.decided)
             return None
         if steps < _SPACING and node.pending == 1 and len(join.by_signature) > _CROWDED:
             return node  # no fork since the last node: that one will do
         made = Node(state.copy(), node, steps, join.finished)
-        join.by_signature[signed] = made
+        join.by_signature.setdefault(signed, made)
         return made
 
-    def _arrive_widened(self, join: _Join, pc: int, state: State, node: Node, steps: int) -> Node | None:
-        forget_single_ids(state)
-        found = self._covering(join, state, pc)
-        if found is not None:
-            _finish(node, steps + found.worst, found.decided)
-            return None
-        made = Node(state.copy(), node, steps, join.finished)
-        join.by_signature.setdefault(signature(self.needs, state, pc), made)
-        return made
+    def _alike(self, join: _Join, state: State, pc: int) -> list[Node]:
+        """The finished nodes that differ from this state at most in numbers that can be let go of."""
+        if len(join.finished) < _ALIKE:
+            return []
+        for node in join.finished[join.sorted :]:
+            join.alike.setdefault(skeleton(self.needs, node.state, pc), []).append(node)
+        join.sorted = len(join.finished)
+        return join.alike.get(skeleton(self.needs, state, pc), [])
 
-    def _many_alike(self, join: _Join, state: State, pc: int) -> bool:
-        """Whether many of the last finished nodes differ from this state in numbers that can be let go of."""
-        recent = join.finished[-_CANDIDATES:]
-        if len(recent) < _ALIKE:
-            return False
-        ours, alike = skeleton(self.needs, state, pc), 0
-        for node in recent:
-            if node.skeleton is None:
-                node.skeleton = skeleton(self.needs, node.state, pc)
-            alike += node.skeleton == ours
-        return alike >= _ALIKE
-
-    def _covering(self, join: _Join, state: State, pc: int) -> Node | None:
-        """One of the last finished nodes that covers the state: what matches was mostly finished just before."""
-        for node in join.finished[: -_CANDIDATES - 1 : -1]:
+    def _covering(self, nodes: list[Node], state: State, pc: int) -> Node | None:
+        """One of the last of these nodes that covers the state: what matches was mostly finished just before."""
+        for node in nodes[: -_CANDIDATES - 1 : -1]:
             if covers(self.needs, node.state, state, pc, node.decided):
                 return node
         return None
