@@ -203,6 +203,7 @@ class App:
         options = options if options is not None else Options()
         self.runtime = runtime = self._compose(options)
         self._pace.clock = runtime.clock
+        console.tell_missing(runtime)
         try:
             for program in self._programs:
                 program.attach(runtime)

@@ -66,6 +66,12 @@ def tell_trace(trace: Trace) -> None:
     print(f"{trace.timestamp_ns / 1e9:12.6f}  {trace.program}: {trace.text}", file=sys.stderr)
 
 
+def tell_missing(runtime: Runtime) -> None:
+    """Print which optional outputs the bench goes without, and why."""
+    for name, error in runtime.missing:
+        print(f"without {name}, which is optional: {error}", file=sys.stderr)
+
+
 class FaultTeller:
     """Prints the first fault of each link; `report` counts the rest.
 

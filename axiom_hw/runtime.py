@@ -28,7 +28,7 @@ from axiom_hw.bpf.maps import Map
 from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.bpf.verified import Verified
 from axiom_hw.clock import Clock, VirtualClock
-from axiom_hw.errors import AxiomError, Fault, HookError
+from axiom_hw.errors import AxiomError, BackendError, Fault, HookError
 from axiom_hw.events import PwmEvent
 from axiom_hw.executor import Executor
 from axiom_hw.hooks import Link, Registry
@@ -121,15 +121,20 @@ class Runtime:
         self._links_by_timer: dict[TimerKey, Link] = {}
         self.gpio: GpioAdapter | None = None
         self.guard: Guard | None = None
+        self._pump: _Pump | None = None
         self.ended = threading.Event()
         self.closed = False
+        self.missing: list[tuple[str, BackendError]] = []  # optional outputs that aren't there, and why
         if board is not None and devices is not None:
             self._open(board, devices, on_error)
 
     def _open(self, board: Board, devices: Devices, on_error: Callable[[AxiomError], None] | None) -> None:
         self.gpio = GpioAdapter(devices.gpio, board, self.executor.fire, self.clock, on_error=on_error)
         try:
-            self.guard = Guard.open(board, devices.gpio, devices.pwm, self.clock, read_input=self.gpio.read)
+            self.guard = Guard.open(
+                board, devices.gpio, devices.pwm, self.clock,
+                read_input=self.gpio.read, on_missing=lambda channel, error: self.missing.append((channel.name, error)),
+            )  # fmt: skip
         except BaseException:  # Ctrl-C too: somebody else may want the lines
             self.gpio.close()
             raise
@@ -141,7 +146,8 @@ class Runtime:
         if self.gpio is None:
             return
         if isinstance(self.clock, VirtualClock):
-            self.clock.drive(_Pump(self.clock, self.gpio))
+            self._pump = _Pump(self.clock, self.gpio)
+            self.clock.drive(self._pump)
         else:
             self.gpio.start()
 
@@ -158,6 +164,8 @@ class Runtime:
         A timer is started for it, which stops when the link is detached. Raises `HookError` for a section that names
         no hook of the board, and for a program that exceeds its hook's budget.
         """
+        if self.closed:
+            raise HookError(verified.spec.name, "comes too late: the run is over", "attach it while the runtime runs")
         loaded = self.load(verified, maps)
         try:
             keys = keys_of(section, self.board, self.timers.add)
@@ -194,6 +202,8 @@ class Runtime:
         try:
             if self.gpio is not None:
                 self.gpio.stop()
+            if isinstance(self.clock, VirtualClock) and self._pump is not None:
+                self.clock.release(self._pump)
             self.scheduler.stop()
             self.timers.close()
             self.registry.detach_all()

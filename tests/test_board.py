@@ -52,7 +52,7 @@ def test_the_bench_of_the_demos() -> None:
     assert board.output("led") == OutputLine("led", 0, 18, safe_value=0)
     assert board.output("relay") == OutputLine("relay", 0, 27, safe_value=0, active_low=True), "high is off there"
     assert board.output("servo") == PwmChannel(
-        "servo", 0, 0, 20_000_000, 500_000, 2_500_000, 0, False, Polarity.NORMAL, pin=12
+        "servo", 0, 0, 20_000_000, 500_000, 2_500_000, 0, False, Polarity.NORMAL, pin=12, optional=True
     )
     assert [line.name for line in board.output_lines] == ["led", "relay"]
     assert [channel.name for channel in board.pwm_channels] == ["servo"]

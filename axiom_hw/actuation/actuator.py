@@ -37,19 +37,30 @@ class Actuator:
 
 
 def open_actuators(
-    board: Board, gpio: GpioBackend, pwm: PwmBackend | None, consumer: str = CONSUMER
+    board: Board,
+    gpio: GpioBackend,
+    pwm: PwmBackend | None,
+    consumer: str = CONSUMER,
+    on_missing: Callable[[PwmChannel, BackendError], object] | None = None,
 ) -> tuple[Actuator, ...]:
     """Take every output of the board, each in its safe state from the first moment.
 
-    Raises `BackendError` for one that can't be had; those taken before it are given back then.
+    Raises `BackendError` for one that can't be had; those taken before it are given back then. An optional one whose
+    device is missing is told to `on_missing`, and requests for it are refused as for any output that isn't there.
     """
     taken: list[Actuator] = []
     try:
         for output in board.outputs:
-            if isinstance(output, PwmChannel):
-                taken.append(_open_channel(board, output, pwm))
-            else:
+            if not isinstance(output, PwmChannel):
                 taken.append(_open_line(board, output, gpio, consumer))
+                continue
+            try:
+                taken.append(_open_channel(board, output, pwm))
+            except BackendError as error:
+                if not output.optional or error.errno != errno.ENODEV:
+                    raise
+                if on_missing is not None:
+                    on_missing(output, error)
     except BackendError:
         for actuator in taken:
             actuator.release()

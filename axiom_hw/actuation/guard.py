@@ -135,12 +135,10 @@ class Guard:
         read_input: ReadInput | None = None,
         consumer: str = CONSUMER,
         audit_entries: int = AUDIT_ENTRIES,
+        on_missing: Callable[[PwmChannel, BackendError], object] | None = None,
     ) -> Guard:
-        """Take every output of the board, each in its safe state from the first moment.
-
-        Raises `BackendError` for one that can't be had; those taken before it are given back then.
-        """
-        actuators = open_actuators(board, gpio, pwm, consumer)
+        """Take every output of the board, each in its safe state from the first moment; see `open_actuators`."""
+        actuators = open_actuators(board, gpio, pwm, consumer, on_missing)
         return cls(actuators, clock, read_input=read_input, audit_entries=audit_entries)
 
     def set_gpio(self, line: int, value: int, source: str, chip_id: int = 0) -> int:

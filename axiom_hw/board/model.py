@@ -98,7 +98,7 @@ class PwmChannel:
     """A PWM channel that we drive, with the limits of its duty.
 
     `pin` is the line of the header chip that carries it, where the chip is known. Safe is `safe_duty_ns`, switched
-    on or off as `safe_enabled` says.
+    on or off as `safe_enabled` says. The bench works without an `optional` one: its device may be missing.
     """
 
     name: str
@@ -111,6 +111,7 @@ class PwmChannel:
     safe_enabled: bool
     polarity: Polarity = Polarity.NORMAL
     pin: int | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

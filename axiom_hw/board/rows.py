@@ -22,7 +22,7 @@ from axiom_hw.board.units import format_duration
 
 INPUT_KEYS: Final = ("chip", "line", "bias", "edges", "active_low", "debounce")
 _OUTPUT_LINE: Final = ("chip", "line", "active_low", "drive", "safe")
-_PWM_OUTPUT: Final = ("pwm_chip", "channel", "pin", "period", "min_duty", "max_duty", "polarity", "safe")
+_PWM_OUTPUT: Final = ("pwm_chip", "channel", "pin", "period", "min_duty", "max_duty", "polarity", "safe", "optional")
 OUTPUT_KEYS: Final = tuple(dict.fromkeys((*_OUTPUT_LINE, *_PWM_OUTPUT)))
 
 _PERCENT: Final = re.compile(r"(\d{1,3})\s*%")
@@ -126,7 +126,8 @@ def _pwm_output(name: str, table: Table, pwm_chips: tuple[PwmChip, ...]) -> PwmC
     safe, enabled = _safe_duty(table, period, least, most)
     polarity = table.choice("polarity", Polarity, Polarity.NORMAL)
     pin = _pwm_pin(table, chip, channel)
-    return PwmChannel(name, chip_id, channel, period, least, most, safe, enabled, polarity, pin)
+    optional = table.flag("optional")
+    return PwmChannel(name, chip_id, channel, period, least, most, safe, enabled, polarity, pin, optional)
 
 
 def _safe_duty(table: Table, period: int, least: int, most: int) -> tuple[int, bool]:
