@@ -10,6 +10,9 @@ import pytest
 
 import axiom_hw as hw
 from axiom_hw.app import App
+from axiom_hw.backends.gpio import LineEvent
+from axiom_hw.backends.mock_gpio import MockRequest
+from axiom_hw.board import parse_board
 from axiom_hw.bpf.asm import assemble_insns
 from axiom_hw.bpf.spec import MapSpec, MapType
 from axiom_hw.bpf.verifier import Rejected
@@ -124,6 +127,14 @@ class TestMaps:
         app.array("seen", hw.u64, entries=4)
         path = write(tmp_path, COUNT.replace("entries=4", "entries=4 flags=0x400"), section="timer/1s", name="tally")
         assert "with flags 0 and with 1024" in refusal(SpecError, lambda: app.load(path))
+
+    def test_a_ring_has_one_reader(self) -> None:
+        app = App("x")
+        first = app.ringbuf("ticks")
+        assert refusal(MapError, lambda: app.ringbuf("ticks")) == (
+            "ring ticks: has a reader already; a ring has one consumer\n    fix    close the other one first"
+        )
+        assert (repr(first), first.name) == ("<reader of ring ticks: bytes records, open>", "ticks")
 
     def test_a_type_that_has_no_size(self) -> None:
         app = App("x")
@@ -324,7 +335,6 @@ class TestRealTime:
         reader = app.ringbuf("ticks", hw.u32)
         seen = []
         with app.running(Options(mock=True, real_time=True)):
-            assert reader.poll(0) == []
             for tick in reader:
                 seen.append(tick)
                 if len(seen) == 3:
@@ -453,7 +463,7 @@ class TestMain:
         )
 
     def test_edges_that_the_kernel_dropped_are_reported(self, capsys: pytest.CaptureFixture[str]) -> None:
-        board = hw.board.parse_board(  # type: ignore[attr-defined]
+        board = parse_board(
             '[chip.header]\nlabel = "pinctrl-rp1"\n[input.sensor]\nline = 4\n', "quick", "boards/quick.toml"
         )
         app = App("x", board=board)
@@ -476,13 +486,18 @@ class TestMain:
         assert self.run(app, None, "--mock", "--trace", "--for", "250ms") == 0
         assert capsys.readouterr().err == "    0.100000  heartbeat: tick 1\n    0.200000  heartbeat: tick 2\n"
 
-    def test_a_device_that_fails_ends_the_run_with_1(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_device_that_fails_ends_the_run_with_1(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def gone(request: MockRequest, most: int) -> list[LineEvent]:
+            raise BackendError("chip pinctrl-rp1", "went away")
+
         app = App("x", board="rpi5-bench")
 
         def body() -> None:
-            assert app.runtime is not None
-            assert app.runtime.gpio is not None
-            app._device_failed(BackendError("chip pinctrl-rp1", "went away"))
+            assert app.bench is not None
+            monkeypatch.setattr(MockRequest, "read_events", gone)
+            app.bench.press("button")
             app.wait()
 
         assert self.run(app, body, "--mock", "--real-time") == 1

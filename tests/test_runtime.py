@@ -348,6 +348,16 @@ class TestRefusals:
             "    fix    did you mean `button`?"
         )
 
+    def test_after_the_end(self, bench: MockBench) -> None:
+        with bench.runtime() as runtime:
+            pass
+        with pytest.raises(HookError) as refused:
+            attach(runtime, COUNT, "timer/1s", name="tally")
+        assert str(refused.value) == (
+            "tally: comes too late: the run is over\n    fix    attach it while the runtime runs"
+        )
+        assert runtime.timers.keys() == ()
+
     def test_hardware_without_a_board(self) -> None:
         program = ready(LIGHT, "timer/1s", "lamp")
         with Runtime(None, VirtualClock(), None) as runtime, pytest.raises(HookError) as refused:

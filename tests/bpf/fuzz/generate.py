@@ -62,12 +62,27 @@ class Writer:
         dst = self.number(model, writable=True)
         src = self.number(model) if row.uses_register else 0
         imm = self.choices.imm()
+        if row.uses_register and not self.choices.once_in(3):
+            self.shape(model, self.choices.pick([r for r in (src, dst) if r not in model.locked] or [0]))
         if self.slip():
             dst, src = self.choices.below(11), self.choices.below(11)
         self.code.row(row, dst, src, 0, imm)
         if dst < 10:
             bounded = row.verb in ("and", "mov") and not row.uses_register and imm >= 0 and row.kind is Kind.ALU
             model.regs[dst] = Number(imm) if bounded else ANY
+
+    def shape(self, model: Model, register: int) -> None:
+        """Give a number limits, on one side or on both, that may hold zero or the sign."""
+        if not isinstance(model.regs[register], Number):
+            return
+        name, imm = self.choices.pick((
+            ("and64 imm", 7), ("and32 imm", -8), ("or64 imm", 1), ("add64 imm", -4), ("xor32 imm", -1),
+            ("rsh64 imm", 61), ("arsh64 imm", 60), ("rsh32 imm", 29), ("arsh32 imm", 28), ("movsx64 8", 0),
+            ("movsx32 8", 0), ("mod64 imm", 5), ("smod64 imm", 3), ("sdiv32 imm", -7),
+            ("mov64 imm", self.choices.imm()), ("mov32 imm", self.choices.imm()),
+        ))  # fmt: skip
+        self.code.add(name, register, register, imm=imm)
+        model.regs[register] = ANY
 
     def set_number(self, model: Model) -> None:
         """A constant into a register."""

@@ -12,7 +12,7 @@ from tests.bpf.fuzz.calls import ProgramWriter
 from tests.bpf.fuzz.choices import Choices
 from tests.bpf.fuzz.emit import JUMP_ROWS
 from tests.bpf.fuzz.generate import BEATS, TABLE
-from tests.bpf.fuzz.model import ANY, Model, Number
+from tests.bpf.fuzz.model import ANY, Model, Number, Target
 
 _FAR = 4096
 
@@ -28,7 +28,7 @@ class TrapWriter(ProgramWriter):
         """One of them."""
         self.choices.pick((
             self.growing_index, self.unwritten_slot, self.copy_on_one_path, self.narrow_copy, self.released_record,
-            self.index_of_two_paths, self.function_of_two_paths,
+            self.index_of_two_paths, self.function_of_two_paths, self.address_to_a_map,
         ))(model)  # fmt: skip
 
     def growing_index(self, model: Model) -> None:
@@ -68,7 +68,7 @@ class TrapWriter(ProgramWriter):
 
     def copy_on_one_path(self, model: Model) -> None:
         """Two registers hold one number on one of two paths; one is bounded, the other is an index."""
-        source = self.number(model)
+        source = self.unknown(model)
         copy = self.take(model, avoid=(source,))
         if copy == source:
             return
@@ -90,7 +90,7 @@ class TrapWriter(ProgramWriter):
     def narrow_copy(self, model: Model) -> None:
         """A number goes through a narrow piece of stack, is bounded there, and its original is an index."""
         off = self.slot(model)
-        source = self.number(model)
+        source = self.unknown(model)
         copy = self.take(model, avoid=(source,))
         if off is None or copy == source:
             return
@@ -191,10 +191,46 @@ class TrapWriter(ProgramWriter):
         model.regs[1] = ANY
         self.two_paths(model, 3)
         self.code.add("store64 reg", 2, 3, 0)
-        self.code.add("mov64 reg", 0, 3)
+        if self.choices.below(2):
+            self.code.add("mov64 reg", 0, 3)
+        else:
+            self.code.add("mov64 imm", 0, imm=0)
         self.code.add("exit")
 
+    def address_to_a_map(self, model: Model) -> None:
+        """An address, or a number on one path and an address on the other, is stored where the user sees it."""
+        value = self.take(model, among=range(6))
+        place = self.take(model, avoid=(value,), among=range(6))
+        left = self.number(model)
+        if place == value or left in (place, value):
+            return
+        meet = self.code.label()
+        both = self.choices.below(3)
+        sources = (lambda: self.code.add("mov64 imm", value), lambda: self.code.add("mov64 reg", value, 10))
+        first, second = sources if self.choices.below(2) else sources[::-1]
+        first()
+        if both:
+            self.code.jump(self.choices.pick(JUMP_ROWS), meet, left, left, self.choices.imm())
+            second()
+        self.code.place(meet)
+        self.code.map_value(place, TABLE, 0)
+        width = self.choices.pick((8, 16, 32, 64)) if self.maps[TABLE].value_size >= 8 else 8
+        self.code.add(f"store{width} reg", place, value, 0)
+        model.regs[value] = model.regs[place] = None
+
     # pieces
+
+    def unknown(self, model: Model) -> int:
+        """A register with a number that nobody knows."""
+        dst = self.take(model)
+        held = model.pointers(Target.CTX)
+        if held and self.ctx.size >= 8:
+            self.code.add("load64", dst, self.choices.pick(held), 8 * self.choices.below(self.ctx.size // 8))
+        else:
+            self.code.map_value(dst, TABLE, 0)
+            self.code.add("load64" if self.maps[TABLE].value_size >= 8 else "load8", dst, dst, 0)
+        model.regs[dst] = ANY
+        return dst
 
     def two_paths(self, model: Model, index: int) -> None:
         """A register gets one constant or another."""
