@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from axiom_hw.bpf.asm import assemble
 from axiom_hw.bpf.layout import u64
@@ -19,6 +20,20 @@ COUNT = """
     r1 = map[seen][0]+0 ll
     r2 = 1
     lock *(u64 *)(r1 + 0) += r2
+    r0 = 0
+    exit
+"""
+# Each tick: its count through a ring.
+TICKS = """
+.map {ring} type=ringbuf entries={entries}
+.section "timer/{period}"
+{ring}_tick:
+    r2 = r1
+    r2 += 8
+    r1 = map[{ring}] ll
+    r3 = 4
+    r4 = 0
+    call ringbuf_output
     r0 = 0
     exit
 """
@@ -58,3 +73,15 @@ def ready(source: str, section: str, name: str = "test") -> Ready:
 def forged(source: str, section: str, name: str = "test") -> Verified:
     """What no verifier passed: for faults, which proved programs don't have."""
     return Verified(replace(spec_of(source, section, name), section=section), 10, 0, 0, SEAL)
+
+
+def write(directory: Path, source: str, file: str = "x.bpf.s", **words: object) -> Path:
+    for word, value in words.items():
+        source = source.replace(f"{{{word}}}", str(value))
+    path = directory / file
+    path.write_text(source)
+    return path
+
+
+def ticks(directory: Path, ring: str = "ticks", period: str = "10ms", entries: int = 4096) -> Path:
+    return write(directory, TICKS, f"{ring}.bpf.s", ring=ring, period=period, entries=entries)

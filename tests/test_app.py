@@ -10,48 +10,19 @@ import pytest
 
 import axiom_hw as hw
 from axiom_hw.app import App
-from axiom_hw.backends.gpio import LineEvent
-from axiom_hw.backends.mock_gpio import MockRequest
-from axiom_hw.board import parse_board
 from axiom_hw.bpf.asm import assemble_insns
 from axiom_hw.bpf.spec import MapSpec, MapType
 from axiom_hw.bpf.verifier import Rejected
-from axiom_hw.errors import AsmError, AxiomError, BackendError, BoardError, ClockError, HookError, MapError, SpecError
+from axiom_hw.errors import AsmError, AxiomError, BoardError, ClockError, HookError, MapError, SpecError
 from axiom_hw.options import Options
 from axiom_hw.shared_maps import SharedMaps
-from tests.programs import COUNT, FAULTY, forged
+from tests.programs import COUNT, FAULTY, ticks, write
 
 ROOT = Path(__file__).parents[1]
 BUTTON = ROOT / "demos/button.bpf.s"
 HEARTBEAT = ROOT / "demos/heartbeat/heartbeat.bpf.o"
 DATA = ROOT / "tests/bpf/objects/data.clang14.o"
 MOCK = Options(mock=True)
-# Each tick: its count through a ring of 64 bytes, which holds three records with their headers.
-TICKS = """
-.map {ring} type=ringbuf entries={entries}
-.section "timer/{period}"
-{ring}_tick:
-    r2 = r1
-    r2 += 8
-    r1 = map[{ring}] ll
-    r3 = 4
-    r4 = 0
-    call ringbuf_output
-    r0 = 0
-    exit
-"""
-
-
-def write(directory: Path, source: str, file: str = "x.bpf.s", **words: object) -> Path:
-    for word, value in words.items():
-        source = source.replace(f"{{{word}}}", str(value))
-    path = directory / file
-    path.write_text(source)
-    return path
-
-
-def ticks(directory: Path, ring: str = "ticks", period: str = "10ms", entries: int = 4096) -> Path:
-    return write(directory, TICKS, f"{ring}.bpf.s", ring=ring, period=period, entries=entries)
 
 
 def refusal(kind: type[AxiomError], call: Callable[[], object]) -> str:
@@ -415,96 +386,4 @@ class TestOneRun:
 
         assert refusal(BoardError, run) == (
             "board `rpi5-bnech`: isn't known; there are rpi5-bench\n    fix    did you mean `rpi5-bench`?"
-        )
-
-
-class TestMain:
-    def run(self, app: App, body: Callable[[], object] | None, *argv: str) -> int:
-        try:
-            app.main(body, argv)
-        except SystemExit as ended:
-            return int(ended.code or 0)
-        return 0
-
-    def test_ctrl_c_ends_cleanly(self, capsys: pytest.CaptureFixture[str]) -> None:
-        app = App("button", board="rpi5-bench")
-
-        def body() -> None:
-            assert app.runtime is not None
-            assert app.runtime.guard is not None
-            app.runtime.guard.set_gpio(18, 1, "test")
-            raise KeyboardInterrupt
-
-        assert self.run(app, body, "--mock") == 0
-        assert capsys.readouterr() == ("", "")
-        assert app.bench is not None
-        assert app.bench.value("led") == 0
-
-    def test_a_fault_is_told_once_and_counted_at_the_end(self, capsys: pytest.CaptureFixture[str]) -> None:
-        app = App("x")
-
-        def body() -> None:
-            assert app.runtime is not None
-            app.runtime.attach(forged(FAULTY, "timer/1ms", "broken"), (), "timer/1ms")
-            app.wait()
-
-        assert self.run(app, body, "--mock", "--for", "5ms") == 0
-        first, last = capsys.readouterr().err.splitlines()
-        assert first.startswith("fault: broken at pc 0: reads 8 bytes at ")
-        assert last == "broken: 5 of 5 runs faulted"
-
-    def test_records_that_found_no_room_are_reported(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        app = App("x")
-        app.load(ticks(tmp_path, entries=64))
-        app.ringbuf("ticks", hw.u32)
-        assert self.run(app, None, "--mock", "--for", "100ms") == 0
-        assert capsys.readouterr().err == (
-            "ring ticks: 7 records were dropped, because it was full; read it more often, or declare it larger\n"
-        )
-
-    def test_edges_that_the_kernel_dropped_are_reported(self, capsys: pytest.CaptureFixture[str]) -> None:
-        board = parse_board(
-            '[chip.header]\nlabel = "pinctrl-rp1"\n[input.sensor]\nline = 4\n', "quick", "boards/quick.toml"
-        )
-        app = App("x", board=board)
-
-        @app.scenario
-        def noise(bench: hw.MockBench) -> None:
-            for _ in range(10):
-                bench.press("sensor")
-                bench.release("sensor")
-
-        assert self.run(app, None, "--mock") == 0
-        assert capsys.readouterr().err == (
-            "gpio: the kernel dropped 4 edges, because its buffer was full; "
-            "raise event_buffer_size of the chip in the board file\n"
-        )
-
-    def test_trace_shows_what_programs_print(self, capsys: pytest.CaptureFixture[str]) -> None:
-        app = App("heartbeat")
-        app.load(HEARTBEAT)
-        assert self.run(app, None, "--mock", "--trace", "--for", "250ms") == 0
-        assert capsys.readouterr().err == "    0.100000  heartbeat: tick 1\n    0.200000  heartbeat: tick 2\n"
-
-    def test_a_device_that_fails_ends_the_run_with_1(
-        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def gone(request: MockRequest, most: int) -> list[LineEvent]:
-            raise BackendError("chip pinctrl-rp1", "went away")
-
-        app = App("x", board="rpi5-bench")
-
-        def body() -> None:
-            assert app.bench is not None
-            monkeypatch.setattr(MockRequest, "read_events", gone)
-            app.bench.press("button")
-            app.wait()
-
-        assert self.run(app, body, "--mock", "--real-time") == 1
-        assert capsys.readouterr().err == "chip pinctrl-rp1: went away\n"
-
-    def test_a_users_mistake_is_a_sentence(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert self.run(App("x"), None, "--mock", "--board", "nowhere.toml") == 1
-        assert capsys.readouterr().err == (
-            "nowhere.toml: there is no such board file\n    fix    `axiom-hw boards` lists the boards there are\n"
         )

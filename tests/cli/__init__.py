@@ -1,0 +1,1 @@
+"""The command line; a package, because some of its modules are named as others elsewhere."""
