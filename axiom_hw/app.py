@@ -203,8 +203,8 @@ class App:
         options = options if options is not None else Options()
         self.runtime = runtime = self._compose(options)
         self._pace.clock = runtime.clock
-        console.tell_missing(runtime)
         try:
+            console.tell_missing(runtime)
             for program in self._programs:
                 program.attach(runtime)
             if self.bench is not None and self._scenario is not None:
