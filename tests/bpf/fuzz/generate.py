@@ -62,8 +62,9 @@ class Writer:
         dst = self.number(model, writable=True)
         src = self.number(model) if row.uses_register else 0
         imm = self.choices.imm()
-        if row.uses_register and not self.choices.once_in(3):
-            self.shape(model, self.choices.pick([r for r in (src, dst) if r not in model.locked] or [0]))
+        for operand in (src, dst) if row.uses_register else (dst,):
+            if self.choices.below(2) and operand not in model.locked:
+                self.shape(model, operand)
         if self.slip():
             dst, src = self.choices.below(11), self.choices.below(11)
         self.code.row(row, dst, src, 0, imm)

@@ -29,6 +29,7 @@ class TrapWriter(ProgramWriter):
         self.choices.pick((
             self.growing_index, self.unwritten_slot, self.copy_on_one_path, self.narrow_copy, self.released_record,
             self.index_of_two_paths, self.function_of_two_paths, self.address_to_a_map,
+            self.flag,
         ))(model)  # fmt: skip
 
     def growing_index(self, model: Model) -> None:
@@ -217,6 +218,34 @@ class TrapWriter(ProgramWriter):
         width = self.choices.pick((8, 16, 32, 64)) if self.maps[TABLE].value_size >= 8 else 8
         self.code.add(f"store{width} reg", place, value, 0)
         model.regs[value] = model.regs[place] = None
+
+    def flag(self, model: Model) -> None:
+        """A number that two paths set decides whether an index is far; between the two it may be copied or spilled."""
+        flag = self.take(model, among=range(6))
+        index = self.take(model, avoid=(flag,), among=range(6))
+        off = self.slot(model)
+        if index == flag or off is None:
+            return
+        self.two_paths(model, flag)
+        model.regs[flag] = ANY
+        match self.choices.below(3):
+            case 0:
+                self.code.add("store64 reg", 10, flag, off)
+                self.code.add("load64", flag, 10, off)
+                model.slots[off] = ANY
+            case 1:
+                self.code.add("mov32 reg", index, flag)
+                self.code.add("mov64 reg", flag, index)
+            case _:
+                pass
+        skip = self.code.label()
+        self.code.add("mov64 imm", index, imm=1)
+        row = self.choices.pick(("jgt64 imm", "jle64 imm", "jlt32 imm", "jsge32 imm", "jset64 imm"))
+        self.code.jump(isa.BY_NAME[row], skip, flag, imm=7)
+        self.code.add("mov64 imm", index, imm=_FAR)
+        self.code.place(skip)
+        model.regs[index] = ANY
+        self.follow(model, index)
 
     # pieces
 
