@@ -7,6 +7,7 @@ order of the writes matters. Documentation/driver-api/pwm.rst, drivers/pwm/{core
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import time
 from collections.abc import Callable
@@ -50,7 +51,10 @@ def sleep_ns(duration_ns: int) -> None:
 class SysfsPwm:
     """PWM chips below `root`. `pause` waits for udev, `write` writes a file; both are there for tests.
 
-    Synchronization: none required by the caller; the kernel lets only one of two `open` have a channel.
+    An exported channel stays exported when its process is killed, so that alone doesn't make it somebody's: who uses
+    a channel holds a lock (flock(2)) on its `enable` file, which the kernel drops with the process.
+
+    Synchronization: none required by the caller; the lock lets only one of two `open` have a channel.
     """
 
     def __init__(
@@ -78,14 +82,18 @@ class SysfsPwm:
         except OSError as error:
             if isinstance(error, BackendError):
                 raise
-            if error.errno == errno.EBUSY:
-                raise channel_busy(device, channel) from error
             if error.errno == errno.ENODEV:
                 raise no_such_channel(device, channel, channels) from error
-            raise failed(place, "can't be exported", error) from error
+            if error.errno != errno.EBUSY:
+                raise failed(place, "can't be exported", error) from error
+            if not (chip / f"pwm{channel}").exists():  # a driver of the kernel has it, such as the fan's
+                raise channel_busy(device, channel) from error
         files = chip / f"pwm{channel}"
         self._wait_for_udev(files, place, chip, channel)
-        return SysfsPwmOutput(device, channel, chip, self._write)
+        lock = _lock(files / "enable")
+        if lock is None:
+            raise channel_busy(device, channel)
+        return SysfsPwmOutput(device, channel, chip, self._write, lock)
 
     def _wait_for_udev(self, files: Path, place: str, chip: Path, channel: int) -> None:
         names = ("period", "duty_cycle", "polarity", "enable")
@@ -105,7 +113,9 @@ class SysfsPwmOutput:
     Synchronization: calls on one channel must not overlap: a state takes several writes.
     """
 
-    def __init__(self, device: str, channel: int, chip: Path, write: Callable[[Path, str], None]) -> None:
+    def __init__(self, device: str, channel: int, chip: Path, write: Callable[[Path, str], None], lock: int) -> None:
+        """`lock` is the descriptor that makes the channel ours; it is closed with the channel."""
+        self._lock = lock
         self._device = device
         self._channel = channel
         self._chip = chip
@@ -156,6 +166,8 @@ class SysfsPwmOutput:
             self._write(self._chip / "unexport", str(self._channel))
         except OSError as error:
             raise failed(self._place, "can't be given back", error) from error
+        finally:
+            os.close(self._lock)
 
     def _put(self, name: str, text: str) -> None:
         try:
@@ -168,6 +180,17 @@ class SysfsPwmOutput:
             return (self._files / name).read_text().strip()
         except OSError as error:
             raise failed(self._place, f"`{name}` can't be read", error) from error
+
+
+def _lock(path: Path) -> int | None:
+    """A descriptor that holds the file's lock; None where somebody else does."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
 
 
 def failed(place: str, what: str, error: OSError) -> BackendError:

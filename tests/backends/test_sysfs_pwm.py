@@ -108,3 +108,27 @@ def test_write_file_writes_what_is_there_and_makes_nothing_new(tmp_path: Path) -
     assert (tmp_path / "period").read_text() == "5"
     with pytest.raises(FileNotFoundError):
         write_file(tmp_path / "enable", "1")
+
+
+def test_a_channel_that_a_killed_process_left_exported_is_taken_over(tree: FakePwmTree) -> None:
+    """Exported isn't owned: the lock went with the process that held it."""
+    left = SysfsPwm(tree.root, write=tree.write).open(DEVICE, 0)
+    left.apply(PwmState(20_000_000, 1_500_000, True))
+    os.close(left._lock)  # what the kernel does with the descriptors of a process that is killed
+    servo = SysfsPwm(tree.root, write=tree.write).open(DEVICE, 0)
+    assert servo.state() == PwmState(20_000_000, 1_500_000, True), "it runs on, as the hardware does"
+    servo.apply(PwmState(20_000_000, 0, False))
+    servo.close()
+
+
+def test_a_channel_that_a_kernel_driver_has_is_busy_at_once(tree: FakePwmTree) -> None:
+    def claimed(path: Path, text: str) -> None:
+        if path.name == "export":
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        tree.write(path, text)
+
+    def never(duration_ns: int) -> None:
+        raise AssertionError("nothing is worth waiting for")
+
+    with pytest.raises(BackendError, match="is in use"):
+        SysfsPwm(tree.root, never, claimed).open(DEVICE, 3)

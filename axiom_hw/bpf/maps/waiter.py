@@ -29,7 +29,7 @@ class Waiter(Protocol):
 
 
 class PipeWaiter:
-    """Sleeps in `select` on a pipe, so that signals and Ctrl-C get through.
+    """Sleeps in `poll` on a pipe, so that signals and Ctrl-C get through.
 
     Synchronization: one sleeper, any number of wakers.
     """
@@ -39,12 +39,14 @@ class PipeWaiter:
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
         self._armed = False
+        self._poll = select.poll()  # select(2) stops at descriptor 1023
+        self._poll.register(self._read, select.POLLIN)
 
     def arm(self) -> None:
         self._armed = True
 
     def wait(self, timeout_ns: int | None) -> None:
-        select.select([self._read], [], [], None if timeout_ns is None else timeout_ns / 1e9)
+        self._poll.poll(None if timeout_ns is None else max(0, -(-timeout_ns // 1_000_000)))  # ms, rounded up
         self._armed = False
         with suppress(BlockingIOError):  # the time was up: there is nothing to read
             os.read(self._read, 64)

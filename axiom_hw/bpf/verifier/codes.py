@@ -63,7 +63,8 @@ TABLE: Final[tuple[Code, ...]] = (
          "Align the field, or read it byte by byte."),
     Code("V204", "reads what nothing wrote", "These bytes of the stack aren't initialised on this path.",
          "Write them first."),
-    Code("V205", "read-only", "This memory can't be written.", "Copy it to the stack first."),
+    Code("V205", "read-only", "This memory can't be written, or not read, by programs.",
+         "Write to the stack, to a map that isn't read-only, or to a ring record."),
     Code("V206", "a spilled pointer is damaged", "Part of a pointer that was saved on the stack is overwritten or "
          "read.", "Save and restore the whole 8 bytes."),
     Code("V207", "not the start of the object", "The helper wants the pointer exactly as it was handed out.",
