@@ -99,7 +99,7 @@ class Memory:
             where = f"{at.smin}" if at.is_const else f"{at.smin} to {at.smax}"
             raise Refusal(
                 "V201",
-                f"{verb} {size} bytes at offset {where} of {describe(ptr)}",
+                f"{verb} {_bytes(size)} at offset {where} of {describe(ptr)}",
                 knows,
                 _fitting(at, size, 0, ptr.size),
             )
@@ -111,13 +111,13 @@ class Memory:
             where = f"{at.smin}" if at.is_const else f"{at.smin} to {at.smax}"
             raise Refusal(
                 "V201",
-                f"{verb} {size} bytes at offset {where} of the stack, which spans -{STACK_BYTES} to -1",
+                f"{verb} {_bytes(size)} at offset {where} of the stack, which spans -{STACK_BYTES} to -1",
                 knows,
                 _fitting(at, size, -STACK_BYTES, 0),
             )
         if size in (2, 4, 8) and (at.value | at.mask) & size - 1:
             where = f"at offset {at!r}, which may not be a multiple of {size}"
-            raise Refusal("V203", f"{verb} {size} bytes of stack {where}", knows)
+            raise Refusal("V203", f"{verb} {_bytes(size)} of stack {where}", knows)
         used = self.stack_used.get(frame.function, 0)
         self.stack_used[frame.function] = max(used, -at.smin)
 
@@ -145,11 +145,15 @@ class Memory:
             raise Refusal("V106", "would store a pointer to this function's stack in its caller's", knows)
 
 
+def _bytes(size: int) -> str:
+    return "1 byte" if size == 1 else f"{size} bytes"
+
+
 def _fitting(at: Num, size: int, start: int, end: int) -> str:
     """The way out of an access that leaves its object."""
     if start + size > end:
-        return f"It has no room for {size} bytes."
-    fits = f"{size} bytes fit at offsets {start} to {end - size}"
+        return f"It has no room for {_bytes(size)}."
+    fits = f"{_bytes(size)} fit{'s' if size == 1 else ''} at offsets {start} to {end - size}"
     return f"{fits}." if at.is_const else f"{fits}: compare the index with its limit first, or mask it."
 
 

@@ -64,8 +64,14 @@ class Rejected(AxiomError, ValueError):
         if self.path:
             rows.append(f"path   {_shorten([*self.path, self.pc])}")
         if self.fix:
-            rows.append(f"fix    {self.fix}")
+            rows.append(f"fix    {_as_line(self.fix)}")
         return "\n".join(rows)
+
+
+def _as_line(sentence: str) -> str:
+    """A sentence as the rest of a line: `Set it first.` is `set it first`."""
+    bare = sentence.removesuffix(".")
+    return bare if bare[:2].isupper() or not bare[:1].isupper() else bare[0].lower() + bare[1:]
 
 
 def _line_of(spec: ProgramSpec, pc: int) -> SourceLine | None:
