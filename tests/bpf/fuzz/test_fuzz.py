@@ -24,9 +24,9 @@ from tests.bpf.fuzz.oracle import Violation, examine, judge
 from tests.bpf.fuzz.report import Tally, as_case
 from tests.bpf.fuzz.traps import generate
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "10"))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "20"))
 SEED = int(os.environ.get("FUZZ_SEED") or Random().getrandbits(32))
-ROUND = 100  # programs between two looks at the clock
+ROUND = 50  # programs between two looks at the clock
 LEAST_SHARE = 0.20
 PROGRAM_BYTES = 400
 MUTATION_BYTES = 48
@@ -69,7 +69,7 @@ def search(tally: Tally, make: Callable[[bytes], ProgramSpec], size: int, second
 def test_generated_programs(capsys: pytest.CaptureFixture[str]) -> None:
     tally = Tally("generated", SEED)
     try:
-        search(tally, generate, PROGRAM_BYTES, SECONDS)
+        search(tally, generate, PROGRAM_BYTES, SECONDS * 0.6)
     finally:
         with capsys.disabled():
             print(f"\n{tally}")
@@ -87,7 +87,7 @@ def test_mutated_programs(capsys: pytest.CaptureFixture[str]) -> None:
 
     tally = Tally("mutated", SEED)
     try:
-        search(tally, make, MUTATION_BYTES, SECONDS)
+        search(tally, make, MUTATION_BYTES, SECONDS * 0.4)
     finally:
         with capsys.disabled():
             print(f"\n{tally}")
