@@ -133,7 +133,7 @@ class Block:
         functions: dict[int, str] = {}
         for pc, entry in self._entries:
             column = len(entry.line.text) - len(entry.line.text.lstrip()) + 1
-            lines[pc] = SourceLine(entry.line.file, entry.line.number, column, entry.line.text.strip())
+            lines[pc] = SourceLine(entry.line.file, entry.line.number, column, entry.line.text.rstrip())
             reading = entry.reading
             if reading is None or not reading.name:
                 insns += entry.insns

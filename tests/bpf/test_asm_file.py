@@ -55,11 +55,11 @@ def test_a_file_with_two_programs() -> None:
 def test_lines_are_recorded() -> None:
     follow = assemble(BUTTON, "button.bpf.s").program_named("follow")
     assert dict(follow.lines) == {
-        0: SourceLine("button.bpf.s", 9, 5, "r1 = map[edges] ll"),
-        2: SourceLine("button.bpf.s", 10, 5, "if r1 == 0 goto out"),
-        3: SourceLine("button.bpf.s", 11, 5, "call ktime_get_ns"),
-        4: SourceLine("button.bpf.s", 13, 5, "r0 = 0"),
-        5: SourceLine("button.bpf.s", 14, 5, "exit"),
+        0: SourceLine("button.bpf.s", 9, 5, "    r1 = map[edges] ll"),
+        2: SourceLine("button.bpf.s", 10, 5, "    if r1 == 0 goto out"),
+        3: SourceLine("button.bpf.s", 11, 5, "    call ktime_get_ns"),
+        4: SourceLine("button.bpf.s", 13, 5, "    r0 = 0"),
+        5: SourceLine("button.bpf.s", 14, 5, "    exit"),
     }
     assert dict(follow.functions) == {0: "follow"}
 

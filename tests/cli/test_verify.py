@@ -51,7 +51,7 @@ def test_a_refusal_is_told_whole(cli, tmp_path):
     assert "count    gpio/button  rejected V103  -           -" in table
     assert refusal.startswith(f"{file}:9: [V103] r0 may be NULL here\n")
     for row in ("at     6: r0 = *(u64 *)(r0 + 0)", "knows  r0 = ", "fix    "):
-        assert f"\n{row}" in refusal
+        assert f"\n    {row}" in refusal
 
 
 def test_one_refused_among_several_programs(cli, tmp_path):

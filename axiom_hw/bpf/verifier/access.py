@@ -73,7 +73,7 @@ class Memory:
 
     def buffer(self, state: State, base: Reg, name: str, most: int, *, write: bool = False) -> None:
         """Check that a helper may touch `most` bytes from `base` on."""
-        ptr, at = self.place(state, base, name, 0, most, write=write)
+        ptr, at = self.place(state, base, name, 0, most, write=write, aligned=False)
         if ptr.kind is Kind.STACK and not write:
             stack.readable(state.frames[ptr.obj].cells, at.smin, at.smax + most - at.smin)
         elif ptr.kind is Kind.STACK:
@@ -83,7 +83,9 @@ class Memory:
                 for byte in range(at.smin, at.smin + most):
                     stack.write(cells, byte, 1, BYTES[1])
 
-    def place(self, state: State, base: Reg, name: str, off: int, size: int, *, write: bool) -> tuple[Ptr, Num]:
+    def place(
+        self, state: State, base: Reg, name: str, off: int, size: int, *, write: bool, aligned: bool = True
+    ) -> tuple[Ptr, Num]:
         """The pointer and the offset of an access; refuses what may lie outside its object."""
         ptr = followed(base, name)
         if state.is_released(ptr):
@@ -93,7 +95,7 @@ class Memory:
         refuse_far(at, knows)
         verb = "writes" if write else "reads"
         if ptr.kind is Kind.STACK:
-            self._check_stack(state.frames[ptr.obj], at, size, verb, knows)
+            self._check_stack(state.frames[ptr.obj], at, size, verb, knows, aligned=aligned)
             return ptr, at
         if at.smin < 0 or at.smax + size > ptr.size:
             where = f"{at.smin}" if at.is_const else f"{at.smin} to {at.smax}"
@@ -106,7 +108,7 @@ class Memory:
         self._check_rights(ptr, at, size, write, knows)
         return ptr, at
 
-    def _check_stack(self, frame: Frame, at: Num, size: int, verb: str, knows: list[str]) -> None:
+    def _check_stack(self, frame: Frame, at: Num, size: int, verb: str, knows: list[str], *, aligned: bool) -> None:
         if at.smin < -STACK_BYTES or at.smax + size > 0:
             where = f"{at.smin}" if at.is_const else f"{at.smin} to {at.smax}"
             raise Refusal(
@@ -115,7 +117,7 @@ class Memory:
                 knows,
                 _fitting(at, size, -STACK_BYTES, 0),
             )
-        if size in (2, 4, 8) and (at.value | at.mask) & size - 1:
+        if aligned and size in (2, 4, 8) and (at.value | at.mask) & size - 1:
             where = f"at offset {at!r}, which may not be a multiple of {size}"
             raise Refusal("V203", f"{verb} {_bytes(size)} of stack {where}", knows)
         used = self.stack_used.get(frame.function, 0)

@@ -121,9 +121,9 @@ class Num:
         if self.smin >= 0:
             return f"{self.umin}..{self.umax}"
         if self.smin > S64_MIN or self.smax < S64_MAX:
-            low = "" if self.smin == S64_MIN else str(self.smin)
-            high = "" if self.smax == S64_MAX else str(self.smax)
-            return f"{low}..{high} signed"
+            if self.smin == S64_MIN:
+                return f"at most {self.smax}, signed"
+            return f"at least {self.smin}, signed" if self.smax == S64_MAX else f"{self.smin}..{self.smax}"
         return f"{self.umin}..{self.umax}"
 
 

@@ -51,20 +51,20 @@ class Rejected(AxiomError, ValueError):
         if self.line and self.line.text.strip():
             source = self.line.text.expandtabs(4)
             bare = source.strip()
-            rows.append(f"    {bare}")
+            rows.append(f"      {bare}")
             # The compiler's columns count the raw line, from 1; tabs before it are as wide as we print them.
             start = len(self.line.text[: max(self.line.column - 1, 0)].expandtabs(4)) - (
                 len(source) - len(source.lstrip())
             )
             if self.line.column > 0 and 0 <= start < len(bare):
-                rows.append(f"    {' ' * start}^")
+                rows.append(f"      {' ' * start}^")
         if self.text:
-            rows.append(f"at     {self.pc}: {self.text}")
-        rows += [f"{'knows ' if i == 0 else '      '} {fact}" for i, fact in enumerate(self.knows)]
+            rows.append(f"    at     {self.pc}: {self.text}")
+        rows += [f"    {'knows ' if i == 0 else '      '} {fact}" for i, fact in enumerate(self.knows)]
         if self.path:
-            rows.append(f"path   {_shorten([*self.path, self.pc])}")
+            rows.append(f"    path   {_shorten([*self.path, self.pc])}")
         if self.fix:
-            rows.append(f"fix    {_as_line(self.fix)}")
+            rows.append(f"    fix    {_as_line(self.fix)}")
         return "\n".join(rows)
 
 

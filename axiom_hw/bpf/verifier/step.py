@@ -240,7 +240,13 @@ class Step:
         same = isinstance(right, Ptr) and left.kind is right.kind and left.obj == right.obj
         if same and row.width == 64 and isinstance(right, Ptr) and not left.null and not right.null:
             return [(taken, state.copy()), (following, state)]
-        raise Refusal("V108", "compares a pointer with something that isn't in the same object", knows)
+        if row.width == 32:
+            raise Refusal("V108", "a 32-bit comparison sees only half of a pointer", knows,
+                          f"compare the whole register: `if r{insn.dst} == 0`")  # fmt: skip
+        if isinstance(right, Num):
+            null = "a pointer is compared with NULL by == 0 and != 0 alone"
+            raise Refusal("V108", "compares a pointer with a number", knows, null)
+        raise Refusal("V108", "compares pointers that don't point into one object", knows)
 
     def _call(self, state: State, row: Op, insn: Insn, pc: int) -> list[tuple[int, State]]:
         if row.verb == "local":
