@@ -14,6 +14,7 @@ from axiom_hw.bpf.asm import assemble_insns
 from axiom_hw.bpf.insn import encode
 from axiom_hw.cli.batch import Answer, Fields, answer_lines
 from axiom_hw.cli.verify_batch import unanswerable
+from tests.bpf.case_format import Case, load, paths
 
 KEYS = ["name", "verdict", "code", "pc", "message", "worst_case_insns", "verify_ms"]
 ARRAY = {"type": "array", "key_size": 4, "value_size": 8, "max_entries": 1}
@@ -184,3 +185,27 @@ def test_a_bug_of_ours_ends_one_request_only(capsys):
     assert first["error"] == "line 1: a bug in axiom-hw: AssertionError: impossible"
     assert second["code"] == "E001"
     assert "AssertionError: impossible" in capsys.readouterr().err
+
+
+def test_the_corpus_gets_the_same_verdicts_through_the_command(cli):
+    """Every case that a request can express: code and pc are those that its file pins."""
+    asked = [case for case in map(load, paths()) if case.max_insns is None and not case.spec.ctx.layout]
+    result = cli("verify", "--batch", "-", stdin=b"".join(map(_as_request, asked)))
+    assert (result.code, result.err) == (0, "")
+    answers = [json.loads(line) for line in result.out.splitlines()]
+    assert len(answers) == len(asked) >= 400
+    for case, answer in zip(asked, answers, strict=True):
+        expected = ("reject", case.reject.code, case.reject.pc) if case.reject else ("accept", None, None)
+        assert (answer["verdict"], answer["code"], answer["pc"]) == expected, case.spec.name
+
+
+def _as_request(case: Case) -> bytes:
+    spec = case.spec
+    maps = [
+        {"type": m.type.name.lower(), "key_size": m.key_size, "value_size": m.value_size, "max_entries": m.max_entries,
+         "flags": m.flags, "frozen": m.frozen, "data_hex": None if m.data is None else m.data.hex(),
+         "fields": [{"kind": f.kind.name.lower(), "offset": f.offset} for f in m.fields]}
+        for m in spec.maps
+    ]  # fmt: skip
+    body = {"name": spec.name, "insns": encode(spec.insns).hex(), "maps": maps, "ctx_size": spec.ctx.size}
+    return json.dumps(body | ({"mem": bytes(spec.ctx.size).hex()} if spec.ctx.length_in_r2 else {})).encode() + b"\n"
