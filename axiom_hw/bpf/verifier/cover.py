@@ -146,8 +146,11 @@ def _merely_written(new: Frame, off: int, size: int) -> bool:
     return covered >= off + size
 
 
-def signature(needs: Needs, state: State, pc: int) -> Hashable:
-    """Equal signatures, equal futures: ids are numbered in the order in which they appear."""
+def signature(needs: Needs, state: State, pc: int, *, loosely: bool = False) -> Hashable:
+    """Equal signatures, equal futures: ids are numbered in the order in which they appear.
+
+    With `loosely`, the numbers that `widen` would let go of are all alike.
+    """
     order: dict[int, int] = {0: 0}
     parts: list[Hashable] = [len(state.refs)]
     for view in views(needs, state, pc):
@@ -155,10 +158,14 @@ def signature(needs: Needs, state: State, pc: int) -> Hashable:
         parts.append((frame.function, frame.return_pc))
         for number in range(FRAME_POINTER):
             if view.live >> number & 1:
-                parts.append(_sign(frame.regs[number], view.decides(number, _EVERYTHING), order, state))
+                reg = frame.regs[number]
+                loose = loosely and _is_loose(reg, view.decides(number, ADDRESS))
+                parts.append("loose" if loose else _sign(reg, view.decides(number, _EVERYTHING), order, state))
         for off in sorted(frame.cells):
             size, value = frame.cells[off]
-            parts.append((off, size, _sign(value, view.slot_decides(off, _EVERYTHING), order, state)))
+            loose = loosely and _is_loose(value, view.slot_decides(off, ADDRESS))
+            shown = "loose" if loose else _sign(value, view.slot_decides(off, _EVERYTHING), order, state)
+            parts.append((off, size, shown))
     return tuple(parts)
 
 
@@ -179,26 +186,6 @@ def _sign(value: Reg, decisive: bool, order: dict[int, int], state: State) -> Ha
         value.null,
         order.setdefault(value.id, len(order)),
     )
-
-
-def skeleton(needs: Needs, state: State, pc: int) -> Hashable:
-    """A signature that leaves out the numbers that `widen` would let go of."""
-    order: dict[int, int] = {0: 0}
-    parts: list[Hashable] = [len(state.refs)]
-    for view in views(needs, state, pc):
-        frame = view.frame
-        parts.append((frame.function, frame.return_pc))
-        for number in range(FRAME_POINTER):
-            if view.live >> number & 1:
-                reg = frame.regs[number]
-                loose = _is_loose(reg, view.decides(number, ADDRESS))
-                parts.append("loose" if loose else _sign(reg, view.decides(number, _EVERYTHING), order, state))
-        for off in sorted(frame.cells):
-            size, value = frame.cells[off]
-            loose = _is_loose(value, view.slot_decides(off, ADDRESS))
-            shown = "loose" if loose else _sign(value, view.slot_decides(off, _EVERYTHING), order, state)
-            parts.append((off, size, shown))
-    return tuple(parts)
 
 
 def widen(needs: Needs, state: State, pc: int) -> None:

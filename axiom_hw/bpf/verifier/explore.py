@@ -17,7 +17,7 @@ from axiom_hw.bpf.verified import SEAL, Verified
 from axiom_hw.bpf.verifier.access import Memory
 from axiom_hw.bpf.verifier.calls import Calls
 from axiom_hw.bpf.verifier.cfg import Shape
-from axiom_hw.bpf.verifier.cover import covers, forget_single_ids, signature, skeleton, widen
+from axiom_hw.bpf.verifier.cover import covers, forget_single_ids, signature, widen
 from axiom_hw.bpf.verifier.liveness import Needs, jump_bit
 from axiom_hw.bpf.verifier.num import const
 from axiom_hw.bpf.verifier.rejection import Refusal, Rejected
@@ -64,7 +64,7 @@ _Branch = tuple[int, State, Node, int, int]
 
 
 class _Join:
-    """The nodes at one pc; the finished ones also by skeleton, once there are many."""
+    """The nodes at one pc; the finished ones also by loose signature, once there are many."""
 
     __slots__ = ("alike", "by_signature", "finished", "sorted")
 
@@ -200,9 +200,9 @@ class Walk:
         if len(join.finished) < _ALIKE:
             return []
         for node in join.finished[join.sorted :]:
-            join.alike.setdefault(skeleton(self.needs, node.state, pc), []).append(node)
+            join.alike.setdefault(signature(self.needs, node.state, pc, loosely=True), []).append(node)
         join.sorted = len(join.finished)
-        return join.alike.get(skeleton(self.needs, state, pc), [])
+        return join.alike.get(signature(self.needs, state, pc, loosely=True), [])
 
     def _covering(self, nodes: list[Node], state: State, pc: int) -> Node | None:
         """One of the last of these nodes that covers the state: what matches was mostly finished just before."""
