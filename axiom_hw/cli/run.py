@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from axiom_hw.app import App
 
 
+_VIRTUAL_RUN = "10s"
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run)
@@ -60,6 +63,10 @@ def run(
     if context.args:
         raise SpecError("axiom-hw run", f"has no option {context.args[0]}", "`axiom-hw run --help` lists them")
     app, body = _program(path, board)
+    if mock and not real_time and duration is None:
+        # Nothing slows virtual time down: a timer would print for ever.
+        print(f"{_VIRTUAL_RUN} of virtual time; --for TIME sets another end", file=sys.stderr)
+        options += ["--for", _VIRTUAL_RUN]
     app.main(body, options)
 
 

@@ -80,6 +80,7 @@ def test_a_program_that_needs_a_board(capsys: pytest.CaptureFixture[str]) -> Non
     assert (code, err) == (
         1,
         "follow on gpio/button: at most 16 instructions a run\n"
+        "10s of virtual time; --for TIME sets another end\n"
         "follow at pc 9: calls gpio_set, which needs a board, but none was chosen\n"
         '    fix    choose one: --board rpi5-bench, or App(..., board="rpi5-bench")\n',
     )

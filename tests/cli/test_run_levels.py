@@ -73,7 +73,7 @@ def test_values_are_logical_and_a_duty_that_stays_is_printed_once(
 def test_a_reader_that_goes_away_ends_the_run_and_blames_no_program(tmp_path: Path) -> None:
     source = tmp_path / "blink.bpf.s"
     source.write_text(BLINK)
-    command = [sys.executable, "-m", "axiom_hw", "run", str(source), "--mock", "--board", "rpi5-bench"]
+    command = [sys.executable, "-m", "axiom_hw", "run", str(source), "--mock", "--board", "rpi5-bench", "--for", "9000s"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -81,3 +81,15 @@ def test_a_reader_that_goes_away_ends_the_run_and_blames_no_program(tmp_path: Pa
         process.stdout.close()
         process.wait(timeout=20)
         assert process.stderr.read() == "blink on timer/500ms: at most 6 instructions a run\n"
+
+
+def test_virtual_time_ends_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A timer on a clock that nothing slows down would print for ever."""
+    source = tmp_path / "blink.bpf.s"
+    source.write_text(BLINK)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(source), "--mock", "--board", "rpi5-bench"])
+    out, err = capsys.readouterr()
+    assert ended.value.code == 0
+    assert len(out.splitlines()) == 20
+    assert err.endswith("10s of virtual time; --for TIME sets another end\n")
