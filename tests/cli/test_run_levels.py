@@ -73,7 +73,18 @@ def test_values_are_logical_and_a_duty_that_stays_is_printed_once(
 def test_a_reader_that_goes_away_ends_the_run_and_blames_no_program(tmp_path: Path) -> None:
     source = tmp_path / "blink.bpf.s"
     source.write_text(BLINK)
-    command = [sys.executable, "-m", "axiom_hw", "run", str(source), "--mock", "--board", "rpi5-bench", "--for", "9000s"]
+    command = [
+        sys.executable,
+        "-m",
+        "axiom_hw",
+        "run",
+        str(source),
+        "--mock",
+        "--board",
+        "rpi5-bench",
+        "--for",
+        "9000s",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
