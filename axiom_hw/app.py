@@ -258,7 +258,7 @@ class App:
         """
         options = parse_options(self.name, sys.argv[1:] if argv is None else argv)
         try:
-            with console.ended_by_signals(), self.running(options):
+            with console.ended_by_signals(), console.threads_watched(self._thread_failed), self.running(options):
                 (body or self.wait)()
         except KeyboardInterrupt:
             pass  # how a run ends that nobody told when
@@ -291,6 +291,10 @@ class App:
             on_fault=console.FaultTeller(), on_trace=console.tell_trace if options.trace else None,
             on_error=self._device_failed,
         )  # fmt: skip
+
+    def _thread_failed(self) -> None:
+        self._failed = True
+        self.end()
 
     def _device_failed(self, error: AxiomError) -> None:
         console.tell(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,3 +115,27 @@ def test_a_users_mistake_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err == (
         "nowhere.toml: there is no such board file\n    fix    `axiom-hw boards` lists the boards there are\n"
     )
+
+
+def test_a_thread_that_dies_ends_the_run_with_1_and_safe_outputs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug in what the timers call must not leave a run that looks alive, with outputs that nobody controls."""
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # pytest has put its own there
+    app = App("x", board="rpi5-bench")
+
+    def body() -> None:
+        assert app.runtime is not None
+        assert app.runtime.guard is not None
+        app.runtime.guard.set_gpio(18, 1, "test")
+
+        def stumble(*_: int) -> None:
+            raise ZeroDivisionError("a bug")
+
+        app.runtime.scheduler.after(1, stumble)
+        app.wait()  # without an end of its own
+
+    assert run(app, body, "--mock", "--real-time") == 1
+    assert "ZeroDivisionError: a bug" in capsys.readouterr().err
+    assert app.bench is not None
+    assert app.bench.value("led") == 0
