@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from axiom_hw.bpf.arithmetic import ARITHMETIC
-from axiom_hw.bpf.verifier import tnum
+from axiom_hw.bpf.verifier import num, tnum
 from axiom_hw.bpf.verifier.num import (
     M32,
     S32_MAX,
@@ -235,22 +235,34 @@ def swap(a: Num, width: int, verb: str) -> Num:
     return _build((turned[0], turned[1]))
 
 
-def plus(a: Num, b: Num, step: int, width: int) -> Num:
-    """`a`, which is `b` plus `step` at that width, with a link that says so where `b` has one."""
-    if not b.id or a.is_const or (b.narrow and width == 64):
-        return a.with_id(0)
-    return a.with_id(b.id, b.delta + step & M64, width == 32)
+def linked(made: Num, verb: str, width: int, left: Num, by: int) -> Num:
+    """`made`, the result of `left verb by` (a constant, signed), with the link that follows from `left`'s."""
+    if not left.id or made.is_const:
+        return made.with_id(0)
+    match verb, width, left.form:
+        case (("add" | "sub"), 64, num.WIDE):
+            return made.with_id(left.id, left.delta + (by if verb == "add" else -by) & M64)
+        case (("add" | "sub"), 32, (num.WIDE | num.LOW)):
+            return made.with_id(left.id, left.delta + (by if verb == "add" else -by) & M64, num.LOW)
+        case "lsh", 64, (num.WIDE | num.LOW) if by == 32:
+            return made.with_id(left.id, left.delta, num.HIGH)
+        case "rsh", 64, num.HIGH if by == 32:
+            return made.with_id(left.id, left.delta, num.LOW)
+        case _:
+            return made.with_id(0)
 
 
 def taught(known: Num, other: Num) -> Num:
     """`other`, by what is known of a number that has the same id (see `Num`)."""
     if known.has_link_of(other):
         return known
-    step = const(other.delta - known.delta)
-    if not known.narrow and not other.narrow:
+    step, bits = const(other.delta - known.delta), const(32)
+    if known.form == other.form == num.WIDE:
         claim = add(known, step)
-    elif other.narrow or other.umax <= M32:
-        claim = alu("add", 32, known, step)  # both lower halves are x's plus a constant
+    elif other.form != num.WIDE or other.umax <= M32:
+        low = rsh(known, bits) if known.form == num.HIGH else known
+        claim = alu("add", 32, low, step)  # the lower half of x plus other's constant
+        claim = lsh(claim, bits) if other.form == num.HIGH else claim
     else:
         return other
     met = meet(other, claim)
@@ -281,4 +293,4 @@ def alu(verb: str, width: int, a: Num, b: Num) -> Num:
     return zext(operate(extend(a, 32), extend(b, 32)), 32)
 
 
-__all__ = ["BINARY", "alu", "neg", "plus", "quotient", "s32", "s64", "sext", "swap", "taught", "zext"]
+__all__ = ["BINARY", "alu", "linked", "neg", "quotient", "s32", "s64", "sext", "swap", "taught", "zext"]

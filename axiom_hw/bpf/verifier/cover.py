@@ -103,7 +103,7 @@ def _reg_covers(old: Reg, new: Reg, decisive: bool, ids: _Ids, refs: _Ids) -> bo
         # Copies must be copies even where the value decides nothing: testing one may bound another that does.
         if old.id and not (new.id and ids.match(old.id, new.id)):
             return False
-        if old.id and (old.delta, old.narrow) != (new.delta, new.narrow):
+        if old.id and (old.delta, old.form) != (new.delta, new.form):
             return False
         return not decisive or old.covers(new)
     if not isinstance(new, Ptr) or old.kind is not new.kind or old.size != new.size:
@@ -173,7 +173,7 @@ def _sign(value: Reg, decisive: bool, order: dict[int, int], state: State) -> Ha
     if value is None:
         return None
     if isinstance(value, Num):
-        link = (order.setdefault(value.id, len(order)), value.delta, value.narrow)
+        link = (order.setdefault(value.id, len(order)), value.delta, value.form)
         return (value.key, link) if decisive else "number"
     # References and ids are numbered alike: a record's or-NULL id is its reference.
     obj = order.setdefault(value.obj, len(order)) if value.kind is Kind.RECORD else value.obj

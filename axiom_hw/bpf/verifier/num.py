@@ -18,6 +18,8 @@ S64_MAX: Final = (1 << 63) - 1
 S32_MIN: Final = -(1 << 31)
 S32_MAX: Final = (1 << 31) - 1
 
+WIDE, LOW, HIGH = range(3)  # how a number is made of the one that it is linked to: see `Num`
+
 
 def s64(x: int) -> int:
     """The lower 64 bits as a signed number."""
@@ -34,17 +36,18 @@ def s32(x: int) -> int:
 class Num:
     """An abstract 64-bit number. Immutable by agreement.
 
-    Numbers with the same `id` (not 0) differ by constants: each is some x, the same for all, plus its `delta`, modulo
-    2^64, or where it is `narrow`, modulo 2^32. So what a comparison teaches about one bounds the others.
+    Numbers with the same `id` (not 0) differ by constants: each is made of some x, the same for all, plus its `delta`.
+    Its `form` says how: WIDE, that sum; LOW, the sum's lower half; HIGH, the lower half moved up by 32, as compilers do
+    on the way to LOW. So what a comparison teaches about one bounds the others.
     """
 
     __slots__ = (
-        "delta", "id", "mask", "narrow", "s32max", "s32min", "smax", "smin", "u32max", "u32min", "umax", "umin", "value"
+        "delta", "form", "id", "mask", "s32max", "s32min", "smax", "smin", "u32max", "u32min", "umax", "umin", "value"
     )  # fmt: skip
 
     def __init__(
         self, value: int, mask: int, umin: int, umax: int, smin: int, smax: int,
-        u32min: int, u32max: int, s32min: int, s32max: int, id: int = 0, delta: int = 0, narrow: bool = False,
+        u32min: int, u32max: int, s32min: int, s32max: int, id: int = 0, delta: int = 0, form: int = WIDE,
     ) -> None:  # fmt: skip
         self.value = value
         self.mask = mask
@@ -58,7 +61,7 @@ class Num:
         self.s32max = s32max
         self.id = id
         self.delta = delta
-        self.narrow = narrow
+        self.form = form
 
     @property
     def is_const(self) -> bool:
@@ -72,17 +75,17 @@ class Num:
         return (self.value, self.mask, self.umin, self.umax, self.smin, self.smax,
                 self.u32min, self.u32max, self.s32min, self.s32max)  # fmt: skip
 
-    def with_id(self, id: int, delta: int = 0, narrow: bool = False) -> Num:
+    def with_id(self, id: int, delta: int = 0, form: int = WIDE) -> Num:
         return Num(self.value, self.mask, self.umin, self.umax, self.smin, self.smax, self.u32min, self.u32max,
-                   self.s32min, self.s32max, id, delta, narrow)  # fmt: skip
+                   self.s32min, self.s32max, id, delta, form)  # fmt: skip
 
     def linked_as(self, other: Num) -> Num:
         """The same number, with the link of `other`."""
-        return self.with_id(other.id, other.delta, other.narrow)
+        return self.with_id(other.id, other.delta, other.form)
 
     def has_link_of(self, other: Num) -> bool:
         """Whether both are the same x plus the same constant."""
-        return self.id == other.id and self.delta == other.delta and self.narrow == other.narrow
+        return self.id == other.id and self.delta == other.delta and self.form == other.form
 
     def holds(self, x: int) -> bool:
         """Whether the concrete register value `x` (unsigned) is one that this stands for."""

@@ -96,9 +96,9 @@ class Step:
                 self._set(state, insn.dst, ZERO)
             else:
                 made = arith.alu(row.verb, row.width, left, right)
-                steps = right.is_const and row.verb in ("add", "sub")
-                step = right.smin if row.verb == "add" else -right.smin
-                self._set(state, insn.dst, arith.plus(made, left, step, row.width) if steps else made.with_id(0))
+                linked = right.is_const and left.id
+                made = arith.linked(made, row.verb, row.width, left, right.smin) if linked else made.with_id(0)
+                self._set(state, insn.dst, made)
             return
         self._set(state, insn.dst, self._pointer_alu(row, insn, left, right))
 

@@ -158,21 +158,27 @@ def test_precision_that_compilers_rely_on() -> None:
 @settings(max_examples=400, deadline=None)
 @given(
     claim=claims(),
-    steps=st.lists(st.tuples(st.sampled_from([64, 32]), st.integers(-70, 70)), max_size=4),
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from(["add", "sub"]), st.sampled_from([64, 32]), st.integers(-70, 70)),
+            st.tuples(st.sampled_from(["lsh", "rsh"]), st.just(64), st.sampled_from([32, 32, 31])),
+        ),
+        max_size=5,
+    ),
     limit=claims(),
     verb=st.sampled_from(["lt", "le", "sgt", "eq", "ne", "set"]),
     width=st.sampled_from([64, 32]),
 )
 def test_numbers_linked_by_constants_teach_each_other_soundly(
-    claim: tuple[Num, int], steps: list[tuple[int, int]], limit: tuple[Num, int], verb: str, width: int
+    claim: tuple[Num, int], steps: list[tuple[str, int, int]], limit: tuple[Num, int], verb: str, width: int
 ) -> None:
     """A chain of copies and additions; a test of any link holds for all others, whatever was added in between."""
     number, x = claim[0].with_id(1), claim[1]
     chain = [(number, x)]
-    for bits, step in steps:
+    for change, bits, by in steps:
         previous, value = chain[-1]
-        made = arith.alu("add", bits, previous, const(step & M64))
-        chain.append((arith.plus(made, previous, step, bits), concrete("add", bits, value, step & M64)))
+        made = arith.alu(change, bits, previous, const(by & M64))
+        chain.append((arith.linked(made, change, bits, previous, by), concrete(change, bits, value, by & M64)))
     for tested, value in chain:
         if tested.id and compare(verb, width, value, limit[1]):
             refined = branch.refine(verb, width, tested, limit[0])
@@ -185,8 +191,11 @@ def test_numbers_linked_by_constants_teach_each_other_soundly(
 def test_a_range_check_by_one_subtraction_bounds_the_original() -> None:
     """What compilers make of `5 <= x && x <= 20`."""
     original = arith.zext(UNKNOWN, 32).with_id(1)
-    moved = arith.plus(arith.alu("sub", 32, original, const(5)), original, -5, 32)
-    checked = branch.refine("le", 32, moved, const(15))
-    assert checked is not None
-    taught = arith.taught(checked[0], original)
-    assert (taught.umin, taught.umax) == (5, 20)
+    for path in ([("sub", 32, 5)], [("sub", 64, 5), ("lsh", 64, 32), ("rsh", 64, 32)]):
+        moved = original
+        for verb, width, by in path:
+            moved = arith.linked(arith.alu(verb, width, moved, const(by)), verb, width, moved, by)
+        checked = branch.refine("le", 64, moved, const(15))
+        assert checked is not None
+        taught = arith.taught(checked[0], original)
+        assert (taught.umin, taught.umax) == (5, 20)
