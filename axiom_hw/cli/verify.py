@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from axiom_hw.bpf.spec import CtxSpec
 from axiom_hw.cli.output import table
 from axiom_hw.cli.programs import complete_programs, read_programs
 from axiom_hw.errors import AxiomError
@@ -30,6 +31,11 @@ def verify_(
     batch: Annotated[
         str, typer.Option("--batch", metavar="FILE", help="Requests, a JSON object a line; - is standard input.")
     ] = "",
+    ctx: Annotated[
+        int | None,
+        typer.Option("--ctx", metavar="BYTES", min=0, max=1 << 20,
+                     help="The size of the context, whatever the section says: for programs of other hooks."),
+    ] = None,
 ) -> None:  # fmt: skip
     """Prove programs safe, or say why not.
 
@@ -43,7 +49,7 @@ def verify_(
 
         verify_batch(batch)
         return
-    accepted = [_verify_file(file) for file in files or ()]
+    accepted = [_verify_file(file, ctx) for file in files or ()]
     if not all(accepted):
         raise typer.Exit(1)
 
@@ -53,10 +59,10 @@ def register(app: typer.Typer) -> None:
     app.command("verify")(verify_)
 
 
-def _verify_file(file: str) -> bool:
+def _verify_file(file: str, ctx_bytes: int | None) -> bool:
     """Print a row for each program, then the refusals whole. True where all are accepted."""
     try:
-        spec = read_programs(file)
+        spec = read_programs(file) if ctx_bytes is None else read_programs(file, lambda _: CtxSpec(ctx_bytes))
     except AxiomError as error:
         sys.stdout.flush()
         typer.echo(str(error), err=True)

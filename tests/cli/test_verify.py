@@ -176,3 +176,15 @@ def test_a_wrong_command_line_is_exit_2(cli, tmp_path):
     both = cli("verify", "x.o", "--batch", "-")
     assert both.code == 2
     assert "both FILE and --batch" in both.err
+
+
+def test_programs_of_other_hooks_are_verified_on_a_context_of_a_given_size(cli, tmp_path):
+    file = tmp_path / "other.bpf.s"
+    file.write_text('.section "xdp"\nfilter:\n    r0 = *(u32 *)(r1 + 4)\n    exit\n')
+    refused = cli("verify", file)
+    assert refused.code == 1
+    assert "names no hook" in refused.err
+    assert cli("verify", "--ctx", "8", file).code == 0
+    short = cli("verify", "--ctx", "4", file)
+    assert short.code == 1
+    assert "[V201] reads 4 bytes at offset 4 of the context, which has 4 bytes" in short.out
