@@ -40,7 +40,7 @@ class Limits:
     """
 
     visited_insns: int = 1_000_000
-    time_ns: int = 60_000_000_000
+    time_ns: int = 30_000_000_000
 
 
 class Node:
