@@ -18,6 +18,7 @@ from axiom_hw.errors import AsmError
 from tests.bpf.case_format import CaseError, Verdict, load, parse, paths
 from tests.bpf.fuzz.oracle import NoisyEnv, examine, judge, outcome
 
+PATIENT_NS = 300_000_000_000  # a slow machine must come to the same verdict
 ELSEWHERE = {"V403"}  # takes a clock: below
 MOVE_AND_EXIT = (Insn(0xB7), Insn(0x95))
 REQUIRED = "# A case.\n-- asm\n    r0 = 0\n    exit\n"
@@ -26,7 +27,7 @@ REQUIRED = "# A case.\n-- asm\n    r0 = 0\n    exit\n"
 @pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
 def test_case(path: Path) -> None:
     case = load(path)
-    verdict = judge(case.spec, limits=Limits(visited_insns=case.max_insns or 1_000_000))
+    verdict = judge(case.spec, limits=Limits(case.max_insns or 1_000_000, PATIENT_NS))
     if case.reject is not None:
         assert isinstance(verdict, Rejected), f"accepted, but {case.about}"
         assert Verdict(verdict.code, verdict.pc) == case.reject, str(verdict)
