@@ -23,8 +23,6 @@ from axiom_hw.bpf.verifier.num import (
     const,
     make,
     meet,
-    s32,
-    s64,
     signed,
     sure,
     unsigned,
@@ -291,6 +289,3 @@ def alu(verb: str, width: int, a: Num, b: Num) -> Num:
         b = and_(b, const(31))
         return zext(operate(extend(a, 32), b), 32)
     return zext(operate(extend(a, 32), extend(b, 32)), 32)
-
-
-__all__ = ["BINARY", "alu", "linked", "neg", "quotient", "s32", "s64", "sext", "swap", "taught", "zext"]
