@@ -31,13 +31,10 @@ _ARGUMENT = {
     Arg.MAP_KEY: "key",
     Arg.MAP_VALUE: "value",
     Arg.MEM_IN: "data",
-    Arg.MEM_OUT: "buffer",
     Arg.SIZE: "size",
     Arg.SIZE_OR_ZERO: "size",
     Arg.RECORD: "record",
     Arg.RECORD_SIZE: "size",
-    Arg.CTX: "ctx",
-    Arg.CONST: "constant",
     Arg.SCALAR: "number",
     Arg.OPTIONAL: "[number]",
 }

@@ -18,17 +18,14 @@ FIRST_HARDWARE_ID: Final = 1000  # helpers from here on are this project's, and 
 _ARGUMENT: Final = {
     Arg.SCALAR: "__u64",
     Arg.OPTIONAL: "__u64",
-    Arg.CONST: "__u64",
     Arg.MAP: "void *map",
     Arg.MAP_KEY: "const void *key",
     Arg.MAP_VALUE: "const void *value",
     Arg.MEM_IN: "const void *data",
-    Arg.MEM_OUT: "void *data",
     Arg.SIZE: "__u32 size",
     Arg.SIZE_OR_ZERO: "__u64 size",
     Arg.RECORD: "void *record",
     Arg.RECORD_SIZE: "__u64 size",
-    Arg.CTX: "void *ctx",
 }
 _RESULT: Final = {
     Ret.SCALAR: "long",

@@ -18,17 +18,14 @@ class Arg(Enum):
 
     SCALAR = "a number"
     OPTIONAL = "a number, or nothing"
-    CONST = "a number known at load time"
     MAP = "a map"
     MAP_KEY = "a pointer to key_size initialised bytes"
     MAP_VALUE = "a pointer to value_size initialised bytes"
     MEM_IN = "a pointer to initialised bytes, their number in the next argument"
-    MEM_OUT = "a pointer to bytes that the helper fills, their number in the next argument"
     SIZE = "the number of bytes of the argument before, at least 1"
     SIZE_OR_ZERO = "the number of bytes of the argument before"
     RECORD = "a ring record from ringbuf_reserve"
     RECORD_SIZE = "the size of a ring record, known at load time"
-    CTX = "the context"
 
 
 class Ret(Enum):

@@ -82,10 +82,6 @@ class Layout:
             at = field.offset + field.scalar.size
         return text + "x" * (self.size - at)
 
-    def field_at(self, offset: int, size: int) -> Field | None:
-        """The field that an access of `size` bytes at `offset` means, if it means exactly one."""
-        return next((f for f in self.fields if f.offset == offset and f.scalar.size == size), None)
-
     def c_struct(self) -> str:
         """The declaration as C, for headers."""
         rows = "\n".join(f"\t__{f.scalar.name} {f.name};" for f in self.fields)

@@ -123,14 +123,6 @@ class ProgramSpec:
     functions: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     license: str = ""
 
-    def map_named(self, name: str) -> MapSpec:
-        """The map of that name. Raises `SpecError` with the names there are."""
-        for spec in self.maps:
-            if spec.name == name:
-                return spec
-        names = ", ".join(m.name for m in self.maps) or "none"
-        raise SpecError(self.name, f"has no map {name!r}; its maps: {names}")
-
 
 @dataclass(frozen=True, slots=True)
 class ObjectSpec:

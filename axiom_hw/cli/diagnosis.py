@@ -129,7 +129,14 @@ def _pwm_chip(board: Board, chip: PwmChip, machine: Machine, person: Person) -> 
         return
     seen = next((seen for seen in machine.pwm if seen.device == chip.device), None)
     if seen is None:
-        yield from_error(no_such_device(chip.device, [other.device for other in machine.pwm]))
+        error = no_such_device(chip.device, [other.device for other in machine.pwm])
+        if all(c.optional for c in channels):
+            names = ", ".join(c.name for c in channels)
+            yield Finding(
+                Status.NOTE, f"{error.place}: {error.problem}; {names} is optional, the rest works", error.fix
+            )
+        else:
+            yield from_error(error)
         return
     missing = [c for c in channels if c.channel >= seen.channels]
     if missing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,9 +128,16 @@ def test_a_line_that_somebody_holds(pi):
 
 def test_pwm_whose_overlay_isnt_loaded(pi):
     (pi.root / "sys/class/pwm/pwmchip0/device").unlink()
-    ((text, fix),) = pi.problems()
-    assert text.startswith("pwm 1f00098000.pwm: isn't there; the PWM devices here are 107d517a80.pwm")
-    assert "dtoverlay=pwm,pin=12,func=4" in fix
+    assert pi.problems() == []
+    (note,) = (f for f in examine(BOARD, pi.look(), MEMBER) if f.status is Status.NOTE)
+    assert note.text.startswith("pwm 1f00098000.pwm: isn't there; the PWM devices here are 107d517a80.pwm")
+    assert note.text.endswith("servo is optional, the rest works")
+    needed = replace(
+        BOARD, outputs=tuple(replace(o, optional=False) if o.name == "servo" else o for o in BOARD.outputs)
+    )
+    (problem,) = (f for f in examine(needed, pi.look(), MEMBER) if f.status is Status.PROBLEM)
+    assert problem.text.startswith("pwm 1f00098000.pwm: isn't there")
+    assert "dtoverlay=pwm,pin=12,func=4" in problem.fix == note.fix
 
 
 def test_pwm_that_may_not_be_written(pi, monkeypatch):
@@ -157,7 +165,7 @@ def test_the_command_on_a_machine_without_pins(cli, tmp_path):
     assert rows[0].startswith("ok    Python 3.")
     assert "no    this machine isn't a Raspberry Pi: /proc/device-tree/model is missing" in rows
     assert "no    chip pinctrl-rp1: isn't there; there is no GPIO chip on this machine" in rows
-    assert rows[-1] == "3 to mend before a program runs on this board."
+    assert rows[-1] == "2 to mend before a program runs on this board."
 
 
 def test_the_command_where_all_is_fine(cli, pi, monkeypatch):

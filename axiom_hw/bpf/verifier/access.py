@@ -71,17 +71,11 @@ class Memory:
         stack.write(frame.cells, at.smin, size, BYTES[size])
         return old
 
-    def buffer(self, state: State, base: Reg, name: str, most: int, *, write: bool = False) -> None:
-        """Check that a helper may touch `most` bytes from `base` on."""
-        ptr, at = self.place(state, base, name, 0, most, write=write, aligned=False)
-        if ptr.kind is Kind.STACK and not write:
+    def buffer(self, state: State, base: Reg, name: str, most: int) -> None:
+        """Check that a helper may read `most` bytes from `base` on."""
+        ptr, at = self.place(state, base, name, 0, most, write=False, aligned=False)
+        if ptr.kind is Kind.STACK:
             stack.readable(state.frames[ptr.obj].cells, at.smin, at.smax + most - at.smin)
-        elif ptr.kind is Kind.STACK:
-            cells = state.frames[ptr.obj].cells
-            stack.write_somewhere(cells, at.smin, at.smax + most)
-            if at.is_const:
-                for byte in range(at.smin, at.smin + most):
-                    stack.write(cells, byte, 1, BYTES[1])
 
     def place(
         self, state: State, base: Reg, name: str, off: int, size: int, *, write: bool, aligned: bool = True

@@ -33,7 +33,7 @@ class Calls:
             place = f"r{position}, argument {position} of {helper.name},"
             if arg is Arg.MAP:
                 used = self._map(helper, reg, place)
-            elif arg in (Arg.MEM_IN, Arg.MEM_OUT):
+            elif arg is Arg.MEM_IN:
                 self._buffer(state, helper, position, place)
             else:
                 self._argument(state, helper, arg, reg, place, used)
@@ -65,11 +65,11 @@ class Calls:
                 pass
             case Arg.SCALAR | Arg.OPTIONAL:
                 _number(reg, place, arg, leak=True)
-            case Arg.CONST | Arg.RECORD_SIZE:
+            case Arg.RECORD_SIZE:
                 number = _number(reg, place, arg)
                 if not number.is_const:
                     raise Refusal("V305", f"{place} must be known at load time", [f"here it is {number!r}"])
-                if arg is Arg.RECORD_SIZE and not 0 < number.value < 1 << 30:
+                if not 0 < number.value < 1 << 30:
                     raise Refusal("V303", f"{place} is {number!r}; a record has 1 to {(1 << 30) - 1} bytes")
             case Arg.SIZE | Arg.SIZE_OR_ZERO:
                 pass  # judged together with the buffer before it
@@ -79,9 +79,6 @@ class Calls:
                 self._readable(state, reg, place, arg, size)
             case Arg.RECORD:
                 self._record(state, reg, place)
-            case Arg.CTX:
-                if not isinstance(reg, Ptr) or reg.kind is not Kind.CTX:
-                    raise _unexpected(reg, place, arg)
             case _:
                 raise AssertionError(f"{helper.name}: {arg} has no check")
 
@@ -98,11 +95,7 @@ class Calls:
         reg = state.regs[position]
         if size.umax == 0 and isinstance(reg, Num) and reg.is_const and reg.value == 0:
             return  # no bytes of nothing
-        if arg is Arg.MEM_OUT:
-            self._pointer(reg, place, arg)
-            self.memory.buffer(state, reg, f"r{position}", size.umax, write=True)
-        else:
-            self._readable(state, reg, place, arg, size.umax)
+        self._readable(state, reg, place, arg, size.umax)
 
     def _readable(self, state: State, reg: Reg, place: str, arg: Arg, size: int) -> None:
         self._pointer(reg, place, arg)
@@ -171,4 +164,7 @@ def _unexpected(reg: Reg, place: str, arg: Arg) -> Refusal:
     if isinstance(reg, Ptr) and reg.null:
         return Refusal("V103", f"{place} may be NULL here", [f"here it is {reg!r}"])
     what = f"it is {reg!r}" if isinstance(reg, Num) else f"it points into {describe(reg)}"
+    if arg is Arg.MAP and isinstance(reg, Ptr) and reg.kind is Kind.VALUE and reg.name.startswith("."):
+        fix = 'declare the map with its section: `struct { ... } name SEC(".maps");`'
+        return Refusal("V301", f"{place} must be a map; here it is a variable in {reg.name}", fix=fix)
     return Refusal("V301", f"{place} must be {arg.value}; here {what}")

@@ -44,9 +44,7 @@ def read(cells: Cells, off: int, size: int) -> Num | Ptr:
             break
         covered = at + length
     if covered < off + size:
-        raise Refusal(
-            "V204", f"reads stack bytes {off} to {off + size - 1}, but nothing wrote byte {covered} on this path"
-        )
+        raise _unwritten("reads", off, size, covered)
     return _join(pieces, off, size)
 
 
@@ -74,9 +72,7 @@ def readable(cells: Cells, off: int, size: int) -> None:
             break
         covered = at + length
     if covered < off + size:
-        raise Refusal(
-            "V204", f"hands out stack bytes {off} to {off + size - 1}, but nothing wrote byte {covered} on this path"
-        )
+        raise _unwritten("hands out", off, size, covered)
 
 
 def _overlapping(cells: Cells, off: int, size: int) -> list[tuple[int, Cell]]:
@@ -111,4 +107,4 @@ def _damaged(at: int, held: Ptr, what: str) -> Refusal:
 
 
 def _unwritten(verb: str, off: int, size: int, byte: int) -> Refusal:
-    return Refusal("V204", f"{verb} stack bytes {off} to {off + size - 1}; nothing wrote byte {byte} on this path")
+    return Refusal("V204", f"{verb} stack bytes {off} to {off + size - 1}, but nothing wrote byte {byte} on this path")

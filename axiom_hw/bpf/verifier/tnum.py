@@ -77,8 +77,3 @@ def meet(a: Tnum, b: Tnum) -> Tnum | None:
     if (a[0] ^ b[0]) & ~(a[1] | b[1]):
         return None
     return (a[0] | b[0]) & ~mask & M64, mask
-
-
-def contains(a: Tnum, b: Tnum) -> bool:
-    """Whether every member of `b` is one of `a`."""
-    return not b[1] & ~a[1] and b[0] & ~a[1] == a[0]
