@@ -44,18 +44,19 @@ def _run(program: tuple[Insn, ...]) -> int:
     code = encode(program)
     text = ctypes.create_string_buffer(code, len(code))
     addresses = (ctypes.addressof(text), ctypes.addressof(_LICENSE))
-    fd, _ = _bpf(_PROG_LOAD, struct.pack("<IIQQ", _SOCKET_FILTER, len(program), *addresses))
+    fd, _ = bpf(_PROG_LOAD, struct.pack("<IIQQ", _SOCKET_FILTER, len(program), *addresses))
     try:
         packet = ctypes.create_string_buffer(_PACKET_BYTES)
         attr = struct.pack("<IIIIQ", fd, 0, _PACKET_BYTES, 0, ctypes.addressof(packet))
-        _, answer = _bpf(_PROG_TEST_RUN, attr)
+        _, answer = bpf(_PROG_TEST_RUN, attr)
     finally:
         os.close(fd)
     (result,) = struct.unpack_from("<I", answer, 4)
     return int(result)
 
 
-def _bpf(command: int, attr: bytes) -> tuple[int, bytes]:
+def bpf(command: int, attr: bytes) -> tuple[int, bytes]:
+    """The system call: its result, and the attributes as it left them. Raises `Refused`."""
     number = _CALL_NUMBERS.get(platform.machine())
     if platform.system() != "Linux" or number is None:
         raise Refused(f"no bpf(2) on {platform.system()} {platform.machine()}")
