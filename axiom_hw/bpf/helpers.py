@@ -96,6 +96,34 @@ TABLE: Final[tuple[Helper, ...]] = (
 BY_ID: Final = {row.id: row for row in TABLE}
 BY_NAME: Final = {row.name: row for row in TABLE}
 
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """What Python raises where a program written in it goes wrong. The front end puts a call of `id` on each such path;
+    no engine implements it: a program is accepted only if no run of it gets there.
+
+    `problem` and `fix` are sentences about `{name}`, the expression at fault.
+    """
+
+    id: int
+    name: str
+    problem: str
+    fix: str
+
+
+RAISES: Final[tuple[Raise, ...]] = (
+    Raise(1090, "ZeroDivisionError", "`{name}` may be 0 here, for which Python raises ZeroDivisionError",
+          "test it first: `if {name} == 0: return 0`"),
+    Raise(1091, "IndexError", "`{name}` may be out of range here, for which Python raises IndexError",
+          "compare it with the number of elements first"),
+    Raise(1092, "ValueError", "`{name}` may be negative here, for which Python raises ValueError: negative shift count",
+          "mask it: `{name} & 63`"),
+    Raise(1093, "KeyError", "`{name}` may be missing here, for which Python raises KeyError",
+          "ask first, with `in` or `.get()`"),
+)  # fmt: skip
+RAISES_BY_ID: Final = {row.id: row for row in RAISES}
+RAISES_BY_NAME: Final = {row.name: row for row in RAISES}
+
 # Known by name, so that a refusal can name them; no engine implements them yet.
 PLANNED: Final = {
     12: "tail_call", 87: "map_push_elem", 88: "map_pop_elem", 89: "map_peek_elem", 93: "spin_lock", 94: "spin_unlock",
