@@ -272,7 +272,7 @@ class App:
         finally:
             console.flush()
             if self.runtime is not None:
-                console.report(self.runtime, self._readers)
+                console.report(self.runtime, self._readers, self.maps.values())
         if self._failed:
             sys.exit(1)
 

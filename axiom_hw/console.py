@@ -14,7 +14,7 @@ from traceback import FrameSummary, StackSummary, TracebackException
 from types import FrameType, TracebackType
 from typing import Any, Final
 
-from axiom_hw.bpf.maps import RingReader
+from axiom_hw.bpf.maps import HashMap, Map, RingReader
 from axiom_hw.errors import AxiomError, Fault
 from axiom_hw.hooks import Link
 from axiom_hw.runtime import Runtime, Trace
@@ -105,7 +105,7 @@ class FaultTeller:
             print(f"fault: {fault}", file=sys.stderr)
 
 
-def report(runtime: Runtime, readers: Iterable[RingReader[Any]]) -> None:
+def report(runtime: Runtime, readers: Iterable[RingReader[Any]], maps: Iterable[Map] = ()) -> None:
     """What went wrong unseen, at the end of a run: nothing is lost silently."""
     for link in runtime.attached:
         if link.faults:
@@ -115,6 +115,14 @@ def report(runtime: Runtime, readers: Iterable[RingReader[Any]]) -> None:
             print(
                 f"ring {reader.name}: {reader.dropped} records were dropped, because it was full; "
                 "read it more often, or declare it larger",
+                file=sys.stderr,
+            )
+    for found in maps:
+        if isinstance(found, HashMap) and found.refused:
+            entries = found.spec.max_entries
+            print(
+                f"map {found.spec.name}: {found.refused} updates found no room in its {entries} entries; "
+                "delete what is old, or declare more",
                 file=sys.stderr,
             )
     for hook in runtime.executor.stats().hooks:

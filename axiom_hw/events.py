@@ -23,7 +23,7 @@ class Edge(IntEnum):
     FALLING = 2
 
 
-@layout(size=32)
+@layout(size=32, frozen=True)
 class GpioEvent:
     """A line changed level. Hook: gpio/<line>."""
 
@@ -36,7 +36,7 @@ class GpioEvent:
     lost: u32  # how many were dropped just before this one
 
 
-@layout(size=32)
+@layout(size=32, frozen=True)
 class PwmEvent:
     """A channel's state was written (not once a period). Hook: pwm/<output>."""
 
@@ -49,7 +49,7 @@ class PwmEvent:
     enabled: u32
 
 
-@layout(size=16)
+@layout(size=16, frozen=True)
 class TimerEvent:
     """A timer expired. Hook: timer/<period>. Programs that expect an empty context see none of it."""
 

@@ -219,6 +219,7 @@ class TestTypes:
         u64, u16 = build.integer("u64", 8), build.integer("u16", 2)
         good = build.struct("good", 16, ("at", u64, 0), ("line", u16, 64))
         nested = build.struct("nested", 16, ("inner", good, 0))
+        many = build.struct("many", 24, ("at", u64, 0), ("lines", build.array(u16, 6), 64))
         bits = build.struct("bits", 8, ("low", u64, 3 << 24), flag=True)
         union = build.struct("either", 8, ("a", u64, 0), union=True)
         outside = build.struct("outside", 4, ("a", u64, 0))
@@ -227,6 +228,9 @@ class TestTypes:
         layout = layout_of(found, good)
         assert layout is not None
         assert (layout.name, layout.size, layout.format) == ("good", 16, "<QHxxxxxx")
+        arrays = layout_of(found, many)
+        assert arrays is not None
+        assert (arrays.format, arrays.fields[1].count) == ("<Q6Hxxxx", 6)
         plain = layout_of(found, u64)
         assert plain is not None
         assert (plain.name, plain.fields[0].name, plain.fields[0].scalar) == ("u64", "value", U64)

@@ -36,9 +36,10 @@ def scalar_of(btf: Btf, number: int) -> Scalar | None:
 
 
 def layout_of(btf: Btf, number: int) -> Layout | None:
-    """The layout of a struct of integers, or of one integer (named after its type, with one field `value`).
+    """The layout of a struct of integers and arrays of them, or of one integer (named after its type, with one
+    field `value`).
 
-    None for everything else: arrays, unions, bit fields, structs within structs.
+    None for everything else: unions, bit fields, structs within structs.
     """
     scalar = scalar_of(btf, number)
     if scalar is not None:
@@ -48,13 +49,21 @@ def layout_of(btf: Btf, number: int) -> Layout | None:
         return None
     fields, end = [], 0
     for member in found.members:
-        field = scalar_of(btf, member.target)
+        field, count = _member(btf, member.target)
         offset, rest = divmod(member.bit_offset, 8)
         if field is None or rest or member.bit_size or offset < end or not member.name:
             return None
-        end = offset + field.size
-        fields.append(Field(member.name, offset, field))
+        end = offset + field.size * (count or 1)
+        fields.append(Field(member.name, offset, field, count))
     return Layout(found.name, found.size, tuple(fields)) if end <= found.size else None
+
+
+def _member(btf: Btf, number: int) -> tuple[Scalar | None, int]:
+    """A member's integer type, and how many it holds where it is an array."""
+    found = btf.resolve(number)
+    if isinstance(found, Array):
+        return (scalar_of(btf, found.element), found.count) if 0 < found.count <= MAX_MEMBERS else (None, 0)
+    return scalar_of(btf, number), 0
 
 
 def special_fields(btf: Btf, number: int, place: str) -> tuple[SpecialField, ...]:

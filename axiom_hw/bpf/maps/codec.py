@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, make_dataclass
 from typing import Any, Generic, TypeVar, cast
 
-from axiom_hw.bpf.layout import Layout, Scalar
+from axiom_hw.bpf.layout import Layout, Scalar, scalar_of
 from axiom_hw.errors import MapError, SpecError
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ def codec_of(kind: object, size: int | None, place: str) -> Codec[Any]:
     """
     if kind is None or kind is bytes:
         return _bytes_codec(size, place)
-    scalar = kind if isinstance(kind, Scalar) else _annotated(kind)
+    scalar = scalar_of(kind)
     if scalar is not None:
         made: Codec[Any] = _scalar_codec(scalar, place)
     elif isinstance(kind, Layout):
@@ -45,10 +45,6 @@ def codec_of(kind: object, size: int | None, place: str) -> Codec[Any]:
     if size is not None and made.size != size:
         raise MapError(place, f"{made.kind} takes {made.size} bytes, but the map has {size}", "declare the same size")
     return made
-
-
-def _annotated(kind: object) -> Scalar | None:
-    return next((m for m in getattr(kind, "__metadata__", ()) if isinstance(m, Scalar)), None)
 
 
 def _bytes_codec(size: int | None, place: str) -> Codec[bytes]:
@@ -92,7 +88,8 @@ def _layout_codec(found: Layout, place: str) -> Codec[Any]:
     packer = struct.Struct(found.format)
     names = [field.name for field in found.fields]
     try:
-        cls = make_dataclass(found.name or "value", [(name, int) for name in names], frozen=True, slots=True)
+        kinds = [(f.name, list if f.count else int) for f in found.fields]
+        cls = make_dataclass(found.name or "value", kinds, frozen=True, slots=True)
     except (TypeError, ValueError) as error:  # a field of the source that is a keyword here, or has no name
         raise MapError(
             place, f"struct {found.name} can't be shown by field names: {error}", "view it as bytes"
@@ -103,14 +100,12 @@ def _layout_codec(found: Layout, place: str) -> Codec[Any]:
             numbers = [getattr(value, name) for name in names]
         except AttributeError as error:
             raise MapError(place, f"{value!r} is no {found.name}: {error}") from None
-        for field, number in zip(found.fields, numbers, strict=True):
-            low, high = field.scalar.limits
-            if not isinstance(number, int) or not low <= number <= high:
-                limit = f"{field.scalar.name} holds {low} to {high}"
-                raise MapError(place, f"{number!r} doesn't fit {found.name}.{field.name}: {limit}")
-        return packer.pack(*numbers)
+        try:
+            return packer.pack(*found.numbers(numbers))
+        except SpecError as error:
+            raise MapError(place, f"{error.place}: {error.problem}") from None
 
     def decode(data: BytesLike) -> Any:
-        return cls(*packer.unpack(data))
+        return cls(*found.values(packer.unpack(data)))
 
     return Codec(found.name, found.size, encode, decode)

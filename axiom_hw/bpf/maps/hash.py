@@ -34,6 +34,7 @@ from axiom_hw.bpf.maps.mem import (
 # Words of the map, behind the header.
 COUNT: Final = 64  # entries, and inserts under way
 FRESH: Final = 72  # nodes that were ever in use: the rest, in order, never was
+REFUSED: Final = 80  # updates that found no room
 FREE: Final = 128  # tag << 32 | number of the first node of those given back
 BUCKETS: Final = 192
 
@@ -183,6 +184,8 @@ def hash_update(m: Mem, g: HashGeometry, key: Mem, key_off: int, value: Mem, val
         give_node(m, g, mine)
     if counted != 0:
         fetch_add_u64(m, COUNT, -1)
+    if result in (E2BIG, ENOMEM):
+        fetch_add_u64(m, REFUSED, 1)
     return result
 
 

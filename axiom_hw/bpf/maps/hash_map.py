@@ -12,6 +12,7 @@ from axiom_hw.bpf.maps.hash import (
     MARK,
     NODE_KEY,
     NUMBER,
+    REFUSED,
     HashGeometry,
     hash_delete,
     hash_lookup,
@@ -113,6 +114,11 @@ class HashMap:
             while chain is None:  # somebody changed it under our eyes
                 chain = self._chain(bucket)
             yield from chain
+
+    @property
+    def refused(self) -> int:
+        """How many updates found no room, since the map was made."""
+        return load_u64(self.mem, REFUSED)
 
     def __len__(self) -> int:
         return min(load_u64(self.mem, COUNT), self.g.max_entries)

@@ -3,6 +3,8 @@
     presses[0] += 1
     for tag, seen in tags.items(): ...
 
+A hash of numbers reads as `collections.Counter` does: 0 for a key that isn't there. `.get(key)` and `in` tell.
+
 An access is one operation on the map. `view[k] += 1` is two, a read and a write: a program that counts in between is
 overwritten. Where programs count, let them.
 """
@@ -10,9 +12,9 @@ overwritten. Where programs count, let them.
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, overload
 
-from axiom_hw.bpf.layout import U32
+from axiom_hw.bpf.layout import U32, scalar_of
 from axiom_hw.bpf.maps.array import ArrayMap
 from axiom_hw.bpf.maps.base import ANY, E2BIG, EPERM, Table
 from axiom_hw.bpf.maps.codec import codec_of
@@ -22,6 +24,8 @@ from axiom_hw.errors import MapError, MapFull, MapKeyError
 
 K = TypeVar("K")
 V = TypeVar("V")
+D = TypeVar("D")
+_NOTHING: Final = object()  # what a default that wasn't given is
 
 
 class ArrayView(MutableMapping[int, V], Generic[V]):
@@ -79,6 +83,8 @@ class ArrayView(MutableMapping[int, V], Generic[V]):
 class HashView(MutableMapping[K, V], Generic[K, V]):
     """A hash map by key. `key` and `value` are types as in `ArrayView`.
 
+    A key that isn't there reads as 0 where values are numbers; where they are structs or bytes it is a `MapKeyError`.
+
     Synchronization: any thread. Iteration sees each entry that is there all the while, once.
     """
 
@@ -87,14 +93,66 @@ class HashView(MutableMapping[K, V], Generic[K, V]):
         self._table = table
         self._place = f"map {spec.name}"
         self._keys = codec_of(key or spec.key_layout, spec.key_size, f"{self._place} (key)")
-        self._values = codec_of(value or spec.value_layout, spec.value_size, f"{self._place} (value)")
+        kind = value or spec.value_layout
+        self._values = codec_of(kind, spec.value_size, f"{self._place} (value)")
+        self._counts = scalar_of(kind) is not None
 
     def __getitem__(self, key: K) -> V:
         found = self._table.read(self._keys.encode(key))
         if found is None:
-            raise self._missing(key)
+            if not self._counts:
+                raise self._missing(key)
+            found = bytes(self._table.spec.value_size)
         value: V = self._values.decode(found)
         return value
+
+    @overload
+    def get(self, key: K, /) -> V | None: ...
+
+    @overload
+    def get(self, key: K, /, default: V | D) -> V | D: ...
+
+    def get(self, key: K, default: V | D | None = None) -> V | D | None:
+        """A key's value, or `default` where the key isn't there."""
+        found = self._table.read(self._keys.encode(key))
+        if found is None:
+            return default
+        value: V = self._values.decode(found)
+        return value
+
+    @overload
+    def pop(self, key: K, /) -> V: ...
+
+    @overload
+    def pop(self, key: K, /, default: V | D) -> V | D: ...
+
+    def pop(self, key: K, default: Any = _NOTHING) -> Any:
+        """Remove a key and return its value; `default` where it isn't there, `MapKeyError` without one."""
+        found = self._table.read(self._keys.encode(key))
+        if found is None and default is not _NOTHING:
+            return default
+        del self[key]
+        value: V = self._values.decode(found or b"")
+        return value
+
+    def setdefault(self, key: K, default: V) -> V:
+        """A key's value; where it isn't there, it is set first."""
+        if self.get(key) is None:
+            self[key] = default
+        return self[key]
+
+    def set(self, key: K, value: V) -> bool:
+        """Set a key's value. False, where `view[key] = value` raises, if the map has no room for another key."""
+        try:
+            self[key] = value
+        except MapFull:
+            return False
+        return True
+
+    @property
+    def refused(self) -> int:
+        """How many updates, of programs too, found no room since the map was made."""
+        return self._table.refused
 
     def __setitem__(self, key: K, value: V) -> None:
         result = self._table.update(Mem(self._keys.encode(key)), 0, Mem(self._values.encode(value)), 0, ANY)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pytest
 
-from axiom_hw.bpf.layout import S16, U64, Field, Layout, Scalar, layout, s32, u8, u32, u64
+from axiom_hw.bpf.layout import S16, U64, Field, Layout, Scalar, array_of, layout, s16, s32, u8, u32, u64, zeros
 from axiom_hw.bpf.maps import ArrayView, HashView, create_map, view_of
 from axiom_hw.bpf.spec import MapSpec, MapType
-from axiom_hw.errors import MapError, MapFull, MapKeyError
+from axiom_hw.errors import MapError, MapFull, MapKeyError, SpecError
 
 
 @layout(size=16)
@@ -17,6 +19,15 @@ class Stats:
     hits: u64
     last: s32
     kind: u8
+
+
+@layout
+class Window:
+    """Fields that are arrays, as a checker understands them and as a person writes them."""
+
+    seen: u64
+    samples: Annotated[list[int], array_of(s16, 3)]
+    sums: array_of(u32, 2)  # type: ignore[valid-type]
 
 
 def array(value_size: int = 8, entries: int = 4, value: object = None, **more: object) -> ArrayView[object]:
@@ -98,7 +109,7 @@ def test_the_layout_of_the_declaration_is_the_default() -> None:
     points[2] = here
     assert points[2] == here
     assert (points[2].x, points[2].y) == (-5, 6)  # type: ignore[attr-defined]
-    with pytest.raises(MapError, match=r"map presses: 40000 doesn't fit point.x: s16 holds -32768 to 32767"):
+    with pytest.raises(MapError, match=r"map presses: point.x: 40000 doesn't fit; s16 holds -32768 to 32767"):
         points[2] = points[0].__class__(40000, 6)
     with pytest.raises(MapError, match=r"map presses: 5 is no point"):
         points[2] = 5
@@ -130,6 +141,38 @@ def test_a_hash_is_a_dict() -> None:
     assert not tags
 
 
+def test_a_hash_of_numbers_counts() -> None:
+    """As `collections.Counter` does, and programs: a key that isn't there is 0, and isn't made by looking."""
+    tags = hashed()
+    assert (tags[7], 7 in tags, tags.get(7), tags.get(7, 5), len(tags)) == (0, False, None, 5, 0)
+    tags[7] += 1  # type: ignore[operator]
+    assert (tags[7], tags.get(7), tags.setdefault(7, 9), tags.setdefault(8, 9), tags[8]) == (1, 1, 1, 9, 9)
+    assert (tags.pop(7), tags.pop(7, None), dict(tags)) == (1, None, {8: 9})
+    with pytest.raises(MapKeyError, match="has no key 7; 1 of 3 entries are taken"):
+        del tags[7]
+
+
+def test_fields_can_be_arrays() -> None:
+    windows = array(24, value=Window)
+    windows[1] = Window(3, [1, -2, 3], [4, 5])
+    assert windows[1] == Window(3, [1, -2, 3], [4, 5])
+    assert Window.LAYOUT.c_struct() == "struct Window {\n\t__u64 seen;\n\t__s16 samples[3];\n\t__u32 sums[2];\n};"  # type: ignore[attr-defined]
+    for wrong, message in (
+        (Window(3, [1, -2], [4, 5]), r"map presses: Window.samples: \[1, -2\] doesn't fit; it takes 3 numbers"),
+        (Window(3, [1, -2, 1 << 15], [4, 5]), "map presses: Window.samples: 32768 doesn't fit; s16 holds"),
+        (Window(3, 5, [4, 5]), "map presses: Window.samples: 5 doesn't fit; it takes 3 numbers"),
+    ):
+        with pytest.raises(MapError, match=message):
+            windows[0] = wrong
+
+
+def test_an_array_type_says_what_it_takes() -> None:
+    assert zeros(u32, 3) == [0, 0, 0]
+    for kind, count, message in ((int, 3, "has no width"), (u8, 0, "has 0 elements; it takes at least 1")):
+        with pytest.raises(SpecError, match=message):
+            array_of(kind, count)
+
+
 def test_what_a_hash_can_t_do_is_said() -> None:
     tags = hashed(entries=1)
     tags[1] = 1
@@ -139,7 +182,10 @@ def test_what_a_hash_can_t_do_is_said() -> None:
         "map tags: has no room for key 2: all of its 1 entries (max_entries) are taken\n"
         "    fix    delete one, or declare more"
     )
-    for miss in (lambda: tags[9], lambda: tags.__delitem__(9)):
+    assert (tags.set(2, 2), tags.set(1, 3), tags.refused) == (False, True, 2)
+    structs = hashed(value=Stats, entries=1, value_size=16)
+    structs[1] = Stats(1, 2, 3)
+    for miss in (lambda: structs[9], lambda: structs.__delitem__(9), lambda: structs.pop(9)):
         with pytest.raises(KeyError) as caught:
             miss()
         assert (
