@@ -6,6 +6,7 @@ liveness    what later instructions still need
 tnum num arith branch       what is known of numbers
 values stack access calls   registers, pointers, memory, helpers
 step        one instruction     cover   when a path need not be followed     explore   all paths
+uses        which object each register points into where it is read: for the engines
 """
 
 from __future__ import annotations

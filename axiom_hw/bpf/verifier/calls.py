@@ -131,12 +131,13 @@ class Calls:
                 assert isinstance(handle, Ptr)
                 return Ptr(Kind.VALUE, handle.obj, size=used.value_size, null=True, id=self.fresh(), name=used.name)
             case Ret.RECORD_OR_NULL:
-                size = state.regs[2]
+                handle, size = state.regs[1], state.regs[2]
                 assert used is not None
+                assert isinstance(handle, Ptr)
                 assert isinstance(size, Num)
                 ref = self.fresh()
                 state.refs[ref] = pc
-                return Ptr(Kind.RECORD, ref, size=size.value, null=True, id=ref, name=used.name)
+                return Ptr(Kind.RECORD, ref, size=size.value, null=True, id=ref, name=used.name, ring=handle.obj)
 
 
 def _helper(number: int) -> Helper:

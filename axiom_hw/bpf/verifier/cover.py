@@ -94,7 +94,7 @@ def covers(needs: Needs, old: State, new: State, pc: int, decided: int) -> bool:
 
 def _reg_covers(old: Reg, new: Reg, decisive: bool, ids: _Ids, refs: _Ids) -> bool:
     if old is None:
-        return True  # proved safe without reading it
+        return not isinstance(new, Ptr)  # proved safe without reading it; what a helper may take can't be a pointer
     if new is None:
         return False
     if isinstance(old, Num):
@@ -109,7 +109,7 @@ def _reg_covers(old: Reg, new: Reg, decisive: bool, ids: _Ids, refs: _Ids) -> bo
     if not isinstance(new, Ptr) or old.kind is not new.kind or old.size != new.size:
         return False
     if old.kind is Kind.RECORD:
-        if not refs.match(old.obj, new.obj):
+        if old.ring != new.ring or not refs.match(old.obj, new.obj):
             return False
     elif old.obj != new.obj:
         return False
@@ -180,6 +180,7 @@ def _sign(value: Reg, decisive: bool, order: dict[int, int], state: State) -> Ha
     return (
         value.kind,
         obj,
+        value.ring,
         state.is_released(value),
         value.off.key,
         value.size,

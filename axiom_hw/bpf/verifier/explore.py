@@ -22,6 +22,7 @@ from axiom_hw.bpf.verifier.liveness import Needs, jump_bit
 from axiom_hw.bpf.verifier.num import const
 from axiom_hw.bpf.verifier.rejection import Refusal, Rejected
 from axiom_hw.bpf.verifier.step import Step
+from axiom_hw.bpf.verifier.uses import Uses
 from axiom_hw.bpf.verifier.values import STACK_BYTES, Kind, Ptr, State, Trail, new_frame
 
 _CANDIDATES: Final = 8  # finished nodes compared at a join, newest first
@@ -91,6 +92,7 @@ class Walk:
         self.memory = Memory(spec.ctx, spec.maps)
         self.step = Step(spec, shape, self.memory, Calls(self.memory))
         self.joins: dict[int, _Join] = {pc: _Join() for pc in shape.joins}
+        self.uses = Uses(shape, needs, spec.ctx.size)
         self.visited = 0
         self.names = names_of(spec)
 
@@ -106,7 +108,7 @@ class Walk:
             stack_bytes = self._stack_bytes()
         except Refusal as refusal:
             raise self.reject(refusal, refusal.pc or 0, None) from None
-        return Verified(self.spec, root.worst, stack_bytes, self.visited, SEAL)
+        return Verified(self.spec, root.worst, stack_bytes, self.visited, SEAL, self.uses.found(), self.uses.targets())
 
     def reject(self, refusal: Refusal, pc: int, state: State | None) -> Rejected:
         pc = refusal.pc if refusal.pc is not None else pc
@@ -129,7 +131,7 @@ class Walk:
         self, pc: int, state: State, node: Node, steps: int, came_from: int, todo: list[_Branch], deadline: int
     ) -> None:
         """Follow one path until it ends, is covered, or forks (the other branches go to `todo`)."""
-        joins, limits = self.joins, self.limits
+        joins, limits, note = self.joins, self.limits, self.uses.note
         while True:
             if pc in joins:
                 kept = self._arrive(pc, state, node, steps, came_from)
@@ -147,6 +149,7 @@ class Walk:
                 raise self.reject(Refusal("V403", f"the proof took longer than {seconds:g} s"), pc, state)
             if self.observe is not None:
                 self.observe(pc, state)
+            note(pc, state)
             try:
                 following = self.step.run(state, pc)
             except Refusal as refusal:

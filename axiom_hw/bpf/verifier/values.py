@@ -30,16 +30,17 @@ class Kind(Enum):
 class Ptr:
     """A pointer: into what, how far, and whether it may still be NULL. Immutable by agreement.
 
-    `obj` names the object: the frame's depth for STACK, the map's index for MAP and VALUE, the reference for RECORD,
-    the pc for CODE. `off` is signed, in bytes from the object's start (for STACK: from the frame's end). `id` is
-    shared by copies of one or-NULL pointer, so that testing one tests all.
+    `obj` names the object: the frame's depth for STACK, the map's index for MAP and VALUE, the reference for RECORD
+    (`ring` is the index of its ring), the pc for CODE. `off` is signed, in bytes from the object's start (for STACK:
+    from the frame's end). `id` is shared by copies of one or-NULL pointer, so that testing one tests all.
     """
 
-    __slots__ = ("id", "kind", "name", "null", "obj", "off", "size")
+    __slots__ = ("id", "kind", "name", "null", "obj", "off", "ring", "size")
 
     def __init__(
-        self, kind: Kind, obj: int = 0, off: Num = ZERO, size: int = 0, null: bool = False, id: int = 0, name: str = ""
-    ) -> None:
+        self, kind: Kind, obj: int = 0, off: Num = ZERO, size: int = 0, null: bool = False, id: int = 0, name: str = "",
+        ring: int = -1,
+    ) -> None:  # fmt: skip
         self.kind = kind
         self.obj = obj
         self.off = off
@@ -47,13 +48,14 @@ class Ptr:
         self.null = null
         self.id = id
         self.name = name
+        self.ring = ring
 
     def moved(self, off: Num) -> Ptr:
-        return Ptr(self.kind, self.obj, off, self.size, self.null, self.id, self.name)
+        return Ptr(self.kind, self.obj, off, self.size, self.null, self.id, self.name, self.ring)
 
     def checked(self) -> Ptr:
         """The same, known not to be NULL."""
-        return Ptr(self.kind, self.obj, self.off, self.size, False, 0, self.name)
+        return Ptr(self.kind, self.obj, self.off, self.size, False, 0, self.name, self.ring)
 
     def same_object(self, other: Ptr) -> bool:
         """Whether both certainly point into one object: two values of one map may be two entries."""
