@@ -277,14 +277,19 @@ def test_calls_through_a_register() -> None:
     assert verified.targets == {4: {5, 7}}
 
 
-def test_a_pointer_where_another_path_has_nothing_is_no_number_to_print() -> None:
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_pointer_where_another_path_has_nothing_is_no_number_to_print(order: int) -> None:
     """trace_printk takes whatever its last arguments hold; a path that set none must not vouch for one that did."""
+    first, second = ("r8 = 1", "r3 = r10")[::order]
     with pytest.raises(Rejected) as refusal:
-        proved("""
+        proved(f"""
             r7 = *(u64 *)(r1 + 0)
             *(u16 *)(r10 - 8) = 0
-            if r7 != 0 goto join
-            r3 = r10
+            if r7 != 0 goto second
+            {first}
+            goto join
+        second:
+            {second}
         join:
             r1 = r10
             r1 += -8
