@@ -1,0 +1,136 @@
+"""From IR to an object, and from an object to code in memory that is given back when nobody holds it any more.
+
+Synchronization: any thread. LLVM is used under one lock; letting code go takes none.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Final
+
+from llvmlite import binding
+
+from axiom_hw.bpf.engine.llvm.passes import optimise
+from axiom_hw.bpf.engine.llvm.symbols import undefined
+from axiom_hw.bpf.engine.llvm.target import LOCK, host
+from axiom_hw.errors import AxiomError
+
+# ORC keeps about 10 KB of each library that was ever loaded, until its session ends. So a session takes this many,
+# then the next begins, and the old one is closed when its last library is gone.
+_SESSION_LIBRARIES: Final = 64
+
+
+class CompileError(AxiomError, RuntimeError):
+    """IR that LLVM refuses, or an object that it can't load: a bug of ours, not the user's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A compiled program: an object file, and the names that it needs from outside."""
+
+    image: bytes
+    needs: tuple[str, ...]
+
+
+class Library:
+    """Code in memory. `addresses` are those of its exported functions, valid for as long as this object lives."""
+
+    __slots__ = ("_session", "_tracker", "addresses")
+
+    def __init__(self, session: _Session, tracker: Any, addresses: Mapping[str, int]) -> None:
+        self._session = session
+        self._tracker = tracker
+        self.addresses = addresses
+
+    def __del__(self) -> None:
+        # Perhaps in a thread that dispatches events: it must not wait until LLVM is done with what it compiles.
+        _dead.append((self._session, self._tracker))
+
+
+class _Session:
+    """One instance of ORC."""
+
+    __slots__ = ("jit", "live", "made")
+
+    def __init__(self) -> None:
+        self.jit = binding.create_lljit_compiler(host().machine, use_jit_link=True)
+        self.made = 0
+        self.live = 0
+
+
+_dead: Final[deque[tuple[_Session, Any]]] = deque()  # to be unloaded by whoever loads next
+_names: Final = count()
+_current: _Session | None = None
+
+
+def compile_ir(text: str, place: str) -> Code:
+    """Optimise a module and make an object of it. `place` is the program, for errors. Raises `CompileError`."""
+    with LOCK:
+        module = _optimised(text, place)
+        image = host().machine.emit_object(module)
+    return Code(image, undefined(image))
+
+
+def assembly(text: str, place: str) -> str:
+    """Optimise a module and make assembly of it, with `.loc` for what has debug locations. Raises `CompileError`."""
+    with LOCK:
+        listing: str = host().machine.emit_assembly(_optimised(text, place))
+    return listing
+
+
+def load(code: Code, addresses: Mapping[str, int], exports: Sequence[str], place: str) -> Library:
+    """Put an object in memory, with the address of each name that it needs. Raises `CompileError`."""
+    global _current
+    with LOCK:
+        reap()
+        session = _current
+        if session is None or session.made == _SESSION_LIBRARIES:
+            session, old = _Session(), session
+            _current = session
+            if old is not None:
+                _close_if_done(old)
+        builder = binding.JITLibraryBuilder().add_object_img(code.image)
+        for name in code.needs:
+            builder.import_symbol(name, addresses[name])
+        for name in exports:
+            builder.export_symbol(name)
+        try:
+            tracker = builder.link(session.jit, f"program{next(_names)}")
+        except RuntimeError as error:
+            raise CompileError(place, f"its code can't be loaded: {error}", _REPORT) from None
+        session.made += 1
+        session.live += 1
+        return Library(session, tracker, {name: tracker[name] for name in exports})
+
+
+def reap() -> None:
+    """Unload what nobody holds any more. Loading does it as well."""
+    with LOCK:
+        while _dead:
+            session, tracker = _dead.popleft()
+            tracker.close()
+            session.live -= 1
+            _close_if_done(session)
+
+
+_REPORT: Final = "this is a bug of axiom_hw; --engine interp runs the program meanwhile"
+
+
+def _close_if_done(session: _Session) -> None:
+    if session is not _current and session.live == 0:
+        session.jit.close()
+
+
+def _optimised(text: str, place: str) -> Any:
+    # A context of its own: in the global one, every constant and type that was ever used stays.
+    context = binding.create_context()
+    try:
+        module = binding.parse_assembly(host().preamble + text, context)
+        module.verify()
+    except RuntimeError as error:
+        raise CompileError(place, f"LLVM refuses its code: {error}", _REPORT) from None
+    optimise(module)
+    return module

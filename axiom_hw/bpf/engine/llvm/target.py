@@ -1,0 +1,49 @@
+"""The processor that this process runs on, as LLVM knows it: one target machine for all that is compiled here."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import llvmlite
+from llvmlite import binding
+
+# Guards whatever LLVM shares: the target machine, the passes, the loaded code. LLVM's own objects aren't safe.
+LOCK: Final = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What code is made for. `identity` names all that the code depends on; `preamble` opens every module."""
+
+    machine: Any  # llvmlite's TargetMachine; its package has no type hints
+    triple: str
+    cpu: str
+    features: str
+    preamble: str
+
+    @property
+    def identity(self) -> str:
+        """The processor and the compiler: code made for another identity isn't for this machine."""
+        return f"{self.triple} {self.cpu} {self.features} llvmlite {llvmlite.__version__} LLVM {llvm_version()}"
+
+
+@cache
+def host() -> Host:
+    """This machine. The first call takes about 10 ms."""
+    with LOCK:
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        target = binding.Target.from_default_triple()
+        cpu = binding.get_host_cpu_name()
+        features = binding.get_host_cpu_features().flatten()
+        machine = target.create_target_machine(cpu=cpu, features=features, opt=2, reloc="pic", codemodel="small")
+        preamble = f'target datalayout = "{machine.target_data}"\ntarget triple = "{machine.triple}"\n'
+        return Host(machine, machine.triple, cpu, features, preamble)
+
+
+def llvm_version() -> str:
+    """As in "22.1.0"."""
+    return ".".join(map(str, binding.llvm_version_info))
