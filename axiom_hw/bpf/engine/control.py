@@ -35,7 +35,7 @@ def goto_if(site: Site) -> Step:
 def call_helper(site: Site) -> Step:
     call, then = site.helpers.get(site.insn.imm), site.next
     if call is None:
-        raise _unavailable(site)
+        raise unavailable(f"{site.program} at pc {site.pc}", site.insn.imm)
 
     def step(r: list[int], m: Machine) -> int:
         r[0] = call(m, r[1], r[2], r[3], r[4], r[5]) & M64
@@ -44,9 +44,8 @@ def call_helper(site: Site) -> Step:
     return step
 
 
-def _unavailable(site: Site) -> SpecError:
-    id = site.insn.imm
-    place = f"{site.program} at pc {site.pc}"
+def unavailable(place: str, id: int) -> SpecError:
+    """Why a helper can't be called, when the program is loaded."""
     if id in BY_ID:
         return SpecError(place, f"calls {BY_ID[id].name} (helper {id}), which needs a board, real or mock")
     if id in PLANNED:

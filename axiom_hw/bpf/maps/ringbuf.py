@@ -7,7 +7,7 @@ from typing import Final
 
 from axiom_hw.bpf.maps.base import EINVAL
 from axiom_hw.bpf.maps.header import header_of, settle
-from axiom_hw.bpf.maps.mem import Mem, Window, load_u32, load_u64
+from axiom_hw.bpf.maps.mem import Mem, Window, load_u32, load_u64, store_u32
 from axiom_hw.bpf.maps.ring import (
     DATA,
     DROPPED,
@@ -53,22 +53,34 @@ def ring_geometry(spec: MapSpec) -> RingGeometry:
 class RingBuf:
     """A ring buffer.
 
-    `on_submit` is called after each submit that may wake the consumer; it must not block. A program may touch the
-    bytes of its own reserved records only, so `values` shows engines the room where those can lie.
+    `on_submit` is called after each submit that may wake the consumer; it must not block. `bell` holds a u32 that
+    native producers look at first: 0 while there is nobody to call. A program may touch the bytes of its own reserved
+    records only, so `values` shows engines the room where those can lie.
 
     Synchronization: reserve, submit, discard and output from any thread; peek, release, read and consume from one
     at a time. Another process may be the consumer; producers in several processes need native operations.
     """
 
-    __slots__ = ("g", "mem", "on_submit", "spec", "values")
+    __slots__ = ("_on_submit", "bell", "g", "mem", "spec", "values")
 
     def __init__(self, spec: MapSpec, mem: Mem | None = None) -> None:
         self.spec = spec
         self.g = g = ring_geometry(spec)
         self.values = Window(DATA, 2 * g.size, 2 * g.size, 1)
-        self.on_submit: Callable[[], None] | None = None
+        self.bell = Mem(bytearray(8))
+        self._on_submit: Callable[[], None] | None = None
         header = header_of(spec, total_bytes=g.total_bytes, data=DATA, stride=0)
         self.mem = settle(mem, header, f"ring {spec.name}", _stays_zero)
+
+    @property
+    def on_submit(self) -> Callable[[], None] | None:
+        """Whom to call when there is a record; None: nobody waits."""
+        return self._on_submit
+
+    @on_submit.setter
+    def on_submit(self, wake: Callable[[], None] | None) -> None:
+        self._on_submit = wake
+        store_u32(self.bell, 0, wake is not None)
 
     @property
     def dropped(self) -> int:
@@ -87,23 +99,28 @@ class RingBuf:
     def submit(self, off: int, flags: int) -> None:
         """Publish the record reserved at `off`. Flag NO_WAKEUP alone leaves the consumer asleep."""
         ring_submit(self.mem, off)
-        if self.on_submit is not None and flags & 3 != NO_WAKEUP:
-            self.on_submit()
+        if flags & 3 != NO_WAKEUP:
+            self.wake()
 
     def discard(self, off: int, flags: int) -> None:
         """Give the record reserved at `off` up. Its room is freed when the consumer comes by, so this wakes it too."""
         ring_discard(self.mem, off)
-        if self.on_submit is not None and flags & 3 != NO_WAKEUP:
-            self.on_submit()
+        if flags & 3 != NO_WAKEUP:
+            self.wake()
 
     def output(self, src: Mem, src_off: int, size: int, flags: int) -> int:
         """Publish a copy of `size` bytes. 0, or EINVAL (unknown flags), EAGAIN (no room now: counted as dropped)."""
         if flags > (NO_WAKEUP | FORCE_WAKEUP):
             return EINVAL
         result = ring_output(self.mem, self.g, src, src_off, size)
-        if result == 0 and self.on_submit is not None and flags & 3 != NO_WAKEUP:
-            self.on_submit()
+        if result == 0 and flags & 3 != NO_WAKEUP:
+            self.wake()
         return result
+
+    def wake(self) -> None:
+        """Tell the consumer that there is a record."""
+        if (call := self._on_submit) is not None:  # it may be taken away meanwhile
+            call()
 
     def query(self, what: int) -> int:
         """0 unread bytes with headers, 1 size, 2 consumer position, 3 producer position, in bytes; else 0."""
