@@ -120,6 +120,8 @@ RAISES: Final[tuple[Raise, ...]] = (
           "mask it: `{name} & 63`"),
     Raise(1093, "KeyError", "`{name}` may be missing here, for which Python raises KeyError",
           "ask first, with `in` or `.get()`"),
+    Raise(1094, "TypeError", "`{name}` may be None here, for which Python raises TypeError",
+          "test it first: `if {name} is None: return 0`"),
 )  # fmt: skip
 RAISES_BY_ID: Final = {row.id: row for row in RAISES}
 RAISES_BY_NAME: Final = {row.name: row for row in RAISES}

@@ -1,5 +1,7 @@
 """Rings as iterators: the consumer's side, which sleeps while there is nothing and decodes what there is.
 
+`output` and `reserve` are what programs written in Python call; in plain Python they do the same, for tests.
+
 for edge in RingReader(ring, GpioEvent):   # until the reader is closed
     print(edge.line, edge.value)
 """
@@ -8,15 +10,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
 from axiom_hw.bpf.maps.codec import Codec, codec_of
+from axiom_hw.bpf.maps.mem import Mem
 from axiom_hw.bpf.maps.ringbuf import RingBuf
 from axiom_hw.bpf.maps.waiter import PipeWaiter, Waiter
 from axiom_hw.errors import MapError
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class RingReader(Generic[T]):
@@ -41,12 +46,14 @@ class RingReader(Generic[T]):
         self._place = f"ring {ring.spec.name}"
         if ring.on_submit is not None:
             raise MapError(self._place, "has a reader already; a ring has one consumer", "close the other one first")
-        self._ring = ring
+        self.map = self._ring = ring
+        self.record_type = record
         self._codec: Codec[T] = codec_of(record, None, self._place)
         self._waiter = PipeWaiter() if waiter is None else waiter
         self._monotonic = monotonic
         self._recheck_ns = recheck_ns
         self._closed = False
+        self._discarded: object = None
         ring.on_submit = self._waiter.wake
 
     def __repr__(self) -> str:
@@ -106,6 +113,37 @@ class RingReader(Generic[T]):
         """Records as they come; ends when the reader is closed and the ring is empty."""
         while found := self._take(1, None):  # one at a time: a loop that breaks off loses none
             yield from found
+
+    def output(self, record: object) -> bool:
+        """Append a record. False where the ring is full, which it counts. In a program: a struct, array or number."""
+        data = self._codec.encode(cast(T, record))
+        return self._ring.output(Mem(data), 0, len(data), 0) == 0
+
+    @contextmanager
+    def reserve(self, kind: type[R]) -> Iterator[R | None]:
+        """Room for a record, all zeros, which is appended at the end of the block; None where the ring is full."""
+        size = codec_of(kind, None, self._place).size
+        assert size is not None
+        at = self._ring.reserve(size)
+        if not at:
+            yield None
+            return
+        made = cast(Any, kind).unpack(bytes(size))
+        self._discarded = None
+        try:
+            yield made
+        except BaseException:
+            self._ring.discard(at, 0)
+            raise
+        if self._discarded is made:
+            self._ring.discard(at, 0)
+            return
+        self._ring.mem.u8[at : at + size] = made.pack()
+        self._ring.submit(at, 0)
+
+    def discard(self, record: object) -> None:
+        """Give up a record that is reserved: the end of its block doesn't append it."""
+        self._discarded = record
 
     def close(self) -> None:
         """End a `poll` and iteration, and free the ring for another reader. The records stay. From any thread."""

@@ -38,9 +38,10 @@ class ArrayView(MutableMapping[int, V], Generic[V]):
 
     def __init__(self, table: ArrayMap, value: object = None) -> None:
         spec = table.spec
-        self._table = table
+        self.map = self._table = table
+        self.value_type = value or spec.value_layout
         self._place = f"map {spec.name}"
-        self._codec = codec_of(value or spec.value_layout, spec.value_size, self._place)
+        self._codec = codec_of(self.value_type, spec.value_size, self._place)
 
     def __getitem__(self, index: int) -> V:
         table = self._table
@@ -90,12 +91,12 @@ class HashView(MutableMapping[K, V], Generic[K, V]):
 
     def __init__(self, table: HashMap, key: object = None, value: object = None) -> None:
         spec = table.spec
-        self._table = table
+        self.map = self._table = table
+        self.key_type, self.value_type = key or spec.key_layout, value or spec.value_layout
         self._place = f"map {spec.name}"
-        self._keys = codec_of(key or spec.key_layout, spec.key_size, f"{self._place} (key)")
-        kind = value or spec.value_layout
-        self._values = codec_of(kind, spec.value_size, f"{self._place} (value)")
-        self._counts = scalar_of(kind) is not None
+        self._keys = codec_of(self.key_type, spec.key_size, f"{self._place} (key)")
+        self._values = codec_of(self.value_type, spec.value_size, f"{self._place} (value)")
+        self._counts = scalar_of(self.value_type) is not None
 
     def __getitem__(self, key: K) -> V:
         found = self._table.read(self._keys.encode(key))
@@ -129,11 +130,12 @@ class HashView(MutableMapping[K, V], Generic[K, V]):
     def pop(self, key: K, default: Any = _NOTHING) -> Any:
         """Remove a key and return its value; `default` where it isn't there, `MapKeyError` without one."""
         found = self._table.read(self._keys.encode(key))
-        if found is None and default is not _NOTHING:
+        if found is None:
+            if default is _NOTHING:
+                raise self._missing(key)
             return default
         del self[key]
-        value: V = self._values.decode(found or b"")
-        return value
+        return self._values.decode(found)
 
     def setdefault(self, key: K, default: V) -> V:
         """A key's value; where it isn't there, it is set first."""
@@ -169,11 +171,9 @@ class HashView(MutableMapping[K, V], Generic[K, V]):
             raise MapError(self._place, f"can't set key {key!r} now: more than 64 updates are under way", "try again")
 
     def __delitem__(self, key: K) -> None:
-        result = self._table.delete(Mem(self._keys.encode(key)), 0)
-        if result == EPERM:
+        """Forget a key. As in a `Counter`, one that isn't there is no error: a program may have been first."""
+        if self._table.delete(Mem(self._keys.encode(key)), 0) == EPERM:
             raise _frozen(self._place)
-        if result != 0:
-            raise self._missing(key)
 
     def __contains__(self, key: object) -> bool:
         encoded: bytes = self._keys.encode(key)
