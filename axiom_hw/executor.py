@@ -79,7 +79,7 @@ class Executor:
             return
         self._dispatch(slot, key, ctx)
         if slot.queue:
-            self._drain(slot)
+            self.drain(slot)
 
     def stats(self) -> Stats:
         """The counters of every hook that had an event or a link."""
@@ -107,21 +107,25 @@ class Executor:
                 hook.unhandled[index] += 1
                 return
             row.hook.events[index] += 1
-            for attachment in row.attachments:
-                run = attachment.run
-                if run is None:  # retired since the rows were read
-                    attachment, run = attachment.successor()
-                    if run is None:
-                        continue
-                attachment.runs[index] += 1
-                try:
-                    run(ctx, index)
-                except Exception as error:  # noqa: BLE001 (a program isn't our code: what it raises is its fault)
-                    self._fault(attachment, index, error)
+            self.run(row.attachments, ctx, index)
         finally:
             slot.epoch = IDLE
 
-    def _drain(self, slot: Slot) -> None:
+    def run(self, attachments: tuple[Attachment, ...], ctx: bytes, index: int) -> None:
+        """Run programs on an event that is counted already, in the calling thread's epoch and slot `index`."""
+        for attachment in attachments:
+            run = attachment.run
+            if run is None:  # retired since the rows were read
+                attachment, run = attachment.successor()
+                if run is None:
+                    continue
+            attachment.runs[index] += 1
+            try:
+                run(ctx, index)
+            except Exception as error:  # noqa: BLE001 (a program isn't our code: what it raises is its fault)
+                self.faulted(attachment, index, error)
+
+    def drain(self, slot: Slot) -> None:
         """Dispatch what the programs raised, each event in an epoch of its own, so that no detach waits for all."""
         queue = slot.queue
         try:
@@ -134,7 +138,8 @@ class Executor:
 
     def _defer(self, slot: Slot, key: HookKey, ctx: bytes) -> None:
         """Inside a dispatch on this slot: queue the event behind it, unless it would close a circle."""
-        cause = slot.key
+        stretch = slot.stretch
+        cause = slot.key if stretch is None else stretch.key()
         assert cause is not None, "a slot in a dispatch knows its hook"
         hook = self._registry.hook(key)
         chain = (*slot.chain, cause)
@@ -146,8 +151,11 @@ class Executor:
             hook.overflows[slot.index] += 1
         else:
             slot.queue.append(Deferred(key, ctx, chain))  # counted when it is dispatched
+            if stretch is not None:
+                stretch.leave()
 
-    def _fault(self, attachment: Attachment, index: int, error: Exception) -> None:
+    def faulted(self, attachment: Attachment, index: int, error: Exception) -> None:
+        """Count a run that `error` ended, and tell."""
         fault = error if isinstance(error, Fault) else _as_fault(attachment.program.name, error)
         link = attachment.link
         attachment.faults[index] += 1

@@ -8,6 +8,7 @@ until every dispatch that may still see the old snapshot has ended.
 from __future__ import annotations
 
 import threading
+from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -57,7 +58,7 @@ class Attachment:
 
     __slots__ = ("faults", "heir", "link", "program", "run", "runs")
 
-    def __init__(self, link: Link, program: Program, runs: list[int], faults: list[int]) -> None:
+    def __init__(self, link: Link, program: Program, runs: array[int], faults: array[int]) -> None:
         self.link = link
         self.program = program
         self.runs = runs
@@ -84,10 +85,10 @@ class Hook:
 
     def __init__(self, key: HookKey, slots: int) -> None:
         self.key = key
-        self.events = [0] * slots
-        self.unhandled = [0] * slots
-        self.suppressed = [0] * slots
-        self.overflows = [0] * slots
+        self.events = _cells(slots)
+        self.unhandled = _cells(slots)
+        self.suppressed = _cells(slots)
+        self.overflows = _cells(slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Link:
         self.priority = priority
         self._age = age
         self.last_fault: Fault | None = None
-        self.attachment = Attachment(self, program, [0] * slots, [0] * slots)
+        self.attachment = Attachment(self, program, _cells(slots), _cells(slots))
 
     def __repr__(self) -> str:
         state = "attached" if self.active else "detached"
@@ -181,7 +182,7 @@ class Registry:
     `budget_insns` bounds the summed worst case of the programs on one hook; None admits any.
     """
 
-    __slots__ = ("_ages", "_hooks", "_writing", "budget_insns", "slots", "snapshot")
+    __slots__ = ("_ages", "_hooks", "_watchers", "_writing", "budget_insns", "slots", "snapshot")
 
     def __init__(self, slots: Slots | None = None, budget_insns: int | None = None) -> None:
         self.slots = slots if slots is not None else Slots()
@@ -189,6 +190,7 @@ class Registry:
         self.snapshot = Snapshot(1, {})
         self._hooks: dict[HookKey, Hook] = {}
         self._ages = count()
+        self._watchers: tuple[Callable[[], object], ...] = ()
         # Re-entrant, because a signal handler or a finaliser may detach in the middle of a writer on its thread.
         self._writing = threading.RLock()
 
@@ -208,6 +210,23 @@ class Registry:
             return tuple(a.link for a in _attached(rows, key))
         found = {a.link: None for row in rows.values() for a in row.attachments}
         return tuple(sorted(found, key=lambda link: link.order[1]))
+
+    def watch(self, watcher: Callable[[], object]) -> None:
+        """Call `watcher` after each new snapshot, before its writer waits: for a thread that keeps a snapshot longer
+        than an event, and has to let go of it. It must return at once."""
+        with self._writing:
+            self._watchers = (*self._watchers, watcher)
+
+    def unwatch(self, watcher: Callable[[], object]) -> None:
+        """Undo `watch`."""
+        with self._writing:
+            self._watchers = tuple(w for w in self._watchers if w != watcher)
+
+    def renew(self) -> None:
+        """Publish what is attached once more, and wait for nobody: a program's code is now elsewhere."""
+        with self._writing:
+            while not self._publish(base := self.snapshot, base.rows):
+                pass
 
     def attach(self, program: Program, *keys: HookKey, priority: int = 0) -> Link:
         """Run `program` on every event of `keys` from now on.
@@ -299,7 +318,14 @@ class Registry:
         if self.snapshot is not base:
             return False  # a signal handler or finaliser on this thread wrote meanwhile: build again
         self.snapshot = new
+        for watcher in self._watchers:
+            watcher()
         return True
+
+
+def _cells(slots: int) -> array[int]:
+    """A counter for each slot, as native code has them too: it counts in the slot that its thread owns."""
+    return array("Q", bytes(8 * slots))
 
 
 def _published(snapshot: Snapshot, link: Link) -> Attachment | None:

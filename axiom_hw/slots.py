@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from axiom_hw.errors import HookError
 from axiom_hw.keys import HookKey
@@ -44,10 +45,20 @@ class Deferred:
     chain: tuple[HookKey, ...]  # the hooks whose events led to this one, oldest first
 
 
+class Stretch(Protocol):
+    """Many events that native code serves in one epoch, without telling the slot of each."""
+
+    def key(self) -> HookKey:
+        """The hook of the event under way."""
+
+    def leave(self) -> None:
+        """Return to Python as soon as the program under way has ended."""
+
+
 class Slot:
     """All that one dispatching thread owns. Every field is written by that thread only."""
 
-    __slots__ = ("chain", "epoch", "index", "key", "queue", "waiting")
+    __slots__ = ("chain", "epoch", "index", "key", "queue", "stretch", "waiting")
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -55,6 +66,7 @@ class Slot:
         self.key: HookKey | None = None  # hook of the last dispatch begun
         self.chain: tuple[HookKey, ...] = ()  # what led to the dispatch under way
         self.queue: deque[Deferred] = deque()
+        self.stretch: Stretch | None = None
         self.waiting = False  # inside a program that waits for the other slots
 
 
