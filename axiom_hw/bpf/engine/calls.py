@@ -18,7 +18,7 @@ from axiom_hw.bpf.helpers import BY_NAME, Helper
 Implementation = Callable[[Machine, int, int, int, int, int], int]
 
 FIRST_HARDWARE: Final = 1000
-_FORMAT_BYTES: Final = 1024  # of trace_printk: a longer format makes more text than is printed
+FORMAT_BYTES: Final = 1024  # of trace_printk: a longer format makes more text than is printed
 
 _LOOKUP = BY_NAME["map_lookup_elem"]
 _UPDATE = BY_NAME["map_update_elem"]
@@ -58,7 +58,7 @@ def _trace_printk(m: Machine, a: int, b: int, c: int, d: int, e: int) -> int:
     if b == 0:
         return -errno.EINVAL
     mem, at = m.space.resolve(a, b, write=False)
-    if b > _FORMAT_BYTES:
+    if b > FORMAT_BYTES:
         return -errno.EINVAL
     text = render(bytes(mem.u8[at : at + b]), (c, d, e))
     if text is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from axiom_hw.bpf.engine.calls import IMPLEMENTED, Implementation, hardware_call
 from axiom_hw.bpf.engine.linkage import Linkage
-from axiom_hw.bpf.engine.machine import Env, Machine
+from axiom_hw.bpf.engine.machine import Env, Machine, NativeHelper, natives_of
 from axiom_hw.bpf.engine.program import Program, Unverified
 from axiom_hw.bpf.engine.semantics import SEMANTICS
 from axiom_hw.bpf.engine.site import Site, Step
@@ -82,11 +83,21 @@ class Interpreter:
 
 
 def _callable(env: Env, helpers: Mapping[int, Implementation]) -> Mapping[int, Implementation]:
-    for id in env.hardware:
+    check_rows(env)
+    offered = {id: hardware_call(BY_ID[id], function) for id, function in env.hardware.items()}
+    offered |= {id: hardware_call(BY_ID[id], _bound(native)) for id, native in natives_of(env).items()}
+    return MappingProxyType({**offered, **helpers})
+
+
+def check_rows(env: Env) -> None:
+    """Raises `SpecError` where the environment offers a helper that the table doesn't have."""
+    for id in (*env.hardware, *natives_of(env)):
         if id not in BY_ID:
             raise SpecError("the environment", f"offers helper {id}, which stands in no row of the helper table")
-    offered = {id: hardware_call(BY_ID[id], function) for id, function in env.hardware.items()}
-    return MappingProxyType({**offered, **helpers})
+
+
+def _bound(native: NativeHelper) -> Callable[..., int]:
+    return partial(native.function, native.mem)
 
 
 def _translate(spec: ProgramSpec, link: Linkage, helpers: Mapping[int, Implementation]) -> tuple[Step, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from axiom_hw.bpf.engine.linkage import BoundTable, Linkage
@@ -43,6 +45,31 @@ class Env(Protocol):
     def trace(self, text: str) -> None:
         """A line that the program prints."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class NativeHelper:
+    """A helper in restricted Python, `function(mem, *registers) -> int`: native code inlines it.
+
+    Of the argument registers it takes as many as its row in the helper table has arguments.
+    """
+
+    function: Callable[..., int]
+    mem: Mem
+
+
+_NONE: Final[Mapping[int, NativeHelper]] = MappingProxyType({})
+
+
+def natives_of(env: Env) -> Mapping[int, NativeHelper]:
+    """The helpers in restricted Python, by id, that an environment has in an attribute `natives`, if it has one."""
+    found: Mapping[int, NativeHelper] = getattr(env, "natives", _NONE)
+    return found
+
+
+def is_monotonic(env: Env) -> bool:
+    """Whether the time of an environment is the system's CLOCK_MONOTONIC: it says so by an attribute `monotonic`."""
+    return bool(getattr(env, "monotonic", False))
 
 
 class Machine:

@@ -1,0 +1,199 @@
+"""How Python enters programs: functions as IR, which are the same for all programs and compiled once.
+
+`enter` is one event: (context, slot=0) -> r0. It holds the GIL, and runs a `bytes` of the right size without asking
+Python anything. `enter_batch` is many: (buffer of contexts back to back, slot=0) -> how many. It gives the GIL up.
+Both find the program in the `Gate` that is their `self`. Whatever isn't as usual, from a wrong size to a keyword, is
+left to that object, which is called with the same arguments; where a helper raised, its method `failed` raises that.
+
+`run_batch` is the loop of a batch, and compiled with each program: (contexts, count, run state) -> how many were begun.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+from axiom_hw.bpf.engine.llvm.builtin import BYTES_AT, GATE_AT, LENGTH_AT, TYPE_AT, Gate
+from axiom_hw.bpf.engine.llvm.runstate import ABORT_AT, RunState
+
+# What a program's module exports, and that of the entries.
+PROGRAM: Final = "program"
+RUN_BATCH: Final = "run_batch"
+PROGRAM_EXPORTS: Final = (PROGRAM, RUN_BATCH)
+ENTER: Final = "enter"
+ENTER_BATCH: Final = "enter_batch"
+ENTRY_EXPORTS: Final = (ENTER, ENTER_BATCH)
+
+LINE_BYTES: Final = 64  # of the cache: run states don't share one
+STATE_STRIDE: Final = -(-ctypes.sizeof(RunState) // LINE_BYTES) * LINE_BYTES
+
+# A program that is no larger is copied into its batch loop, which saves a call of 2 ns, and is compiled twice.
+_INLINED_INSNS: Final = 64
+
+
+def with_batch(program: str, *, insns: int, ctx_bytes: int) -> str:
+    """The IR of a program, `i64 @program(ptr ctx, ptr run)`, with its batch loop behind it."""
+    inline = "alwaysinline" if insns <= _INLINED_INSNS else "noinline"
+    return program + _BATCH.format(size=ctx_bytes, abort_at=ABORT_AT, inline=inline)
+
+
+_BATCH: Final = """
+define i64 @run_batch(ptr %ctxs, i64 %count, ptr %run) nounwind {{
+  %abort_at = getelementptr i8, ptr %run, i64 {abort_at}
+  %any = icmp ne i64 %count, 0
+  br i1 %any, label %loop, label %over
+loop:
+  %i = phi i64 [ 0, %0 ], [ %begun, %went ]
+  %at = mul i64 %i, {size}
+  %ctx = getelementptr i8, ptr %ctxs, i64 %at
+  %r0 = call i64 @program(ptr %ctx, ptr %run) {inline}
+  %begun = add nuw i64 %i, 1
+  %abort = load i32, ptr %abort_at
+  %failed = icmp ne i32 %abort, 0
+  br i1 %failed, label %over, label %went
+went:
+  %more = icmp ult i64 %begun, %count
+  br i1 %more, label %loop, label %over
+over:
+  %done = phi i64 [ 0, %0 ], [ %begun, %loop ], [ %begun, %went ]
+  ret i64 %done
+}}
+"""
+
+_PY_BUFFER_BYTES: Final = 80  # Py_buffer (Include/pybuffer.h): buf at 0, len at 16
+_BUFFER_LENGTH_AT: Final = 16
+_HEAD: Final = "define ptr @{}(ptr %self, ptr %args, i64 %nargs, ptr %kwnames) nounwind {{"
+
+# One or two arguments and no keywords; the second one an int that is a slot. Then `%slot`, `%run` and `%arg` are there.
+_ARGUMENTS: Final = f"""
+  %gate_at = getelementptr i8, ptr %self, i64 {GATE_AT}
+  %gate = load ptr, ptr %gate_at
+  %plain = icmp eq ptr %kwnames, null
+  %extra = sub i64 %nargs, 1
+  %few = icmp ult i64 %extra, 2
+  %usual = and i1 %plain, %few
+  br i1 %usual, label %choose, label %slow, !prof !0
+choose:
+  %given = icmp eq i64 %nargs, 2
+  br i1 %given, label %typed, label %chosen, !prof !0
+typed:
+  %slot_arg_at = getelementptr i8, ptr %args, i64 8
+  %slot_arg = load ptr, ptr %slot_arg_at
+  %slot_type_at = getelementptr i8, ptr %slot_arg, i64 {TYPE_AT}
+  %slot_type = load ptr, ptr %slot_type_at
+  %is_int = icmp eq ptr %slot_type, @PyLong_Type
+  br i1 %is_int, label %counted, label %slow, !prof !0
+counted:
+  %slot_given = call i64 @PyLong_AsLong(ptr %slot_arg)
+  %slots_at = getelementptr i8, ptr %gate, i64 {Gate.slots.offset}
+  %slots = load i64, ptr %slots_at
+  %exists = icmp ult i64 %slot_given, %slots
+  br i1 %exists, label %chosen, label %outside, !prof !0
+outside:
+  call void @PyErr_Clear()
+  br label %slow
+chosen:
+  %slot = phi i64 [ 0, %choose ], [ %slot_given, %counted ]
+  %offset = mul i64 %slot, {STATE_STRIDE}
+  %states_at = getelementptr i8, ptr %gate, i64 {Gate.states.offset}
+  %states = load ptr, ptr %states_at
+  %run = getelementptr i8, ptr %states, i64 %offset
+  %arg = load ptr, ptr %args
+"""
+
+_SLOW: Final = """
+slow:
+  %answer = call ptr @PyObject_Vectorcall(ptr %self, ptr %args, i64 %nargs, ptr %kwnames)
+  ret ptr %answer
+}
+"""
+
+ENTRIES: Final = f"""
+@PyBytes_Type = external global i8
+@PyLong_Type = external global i8
+@.failed = private unnamed_addr constant [7 x i8] c"failed\\00"
+@.one = private unnamed_addr constant [2 x i8] c"n\\00"
+@.two = private unnamed_addr constant [3 x i8] c"nn\\00"
+declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr) nounwind cold
+declare ptr @PyObject_CallMethod(ptr, ptr, ptr, ...) nounwind cold
+declare void @PyErr_Clear() nounwind cold
+declare i64 @PyLong_AsLong(ptr) nounwind
+declare ptr @PyLong_FromUnsignedLongLong(i64) nounwind
+declare ptr @PyLong_FromSsize_t(i64) nounwind
+declare i32 @PyObject_GetBuffer(ptr, ptr, i32) nounwind
+declare void @PyBuffer_Release(ptr) nounwind
+declare ptr @PyEval_SaveThread() nounwind
+declare void @PyEval_RestoreThread(ptr) nounwind
+
+{_HEAD.format(ENTER)}{_ARGUMENTS}
+  %type_at = getelementptr i8, ptr %arg, i64 {TYPE_AT}
+  %type = load ptr, ptr %type_at
+  %is_bytes = icmp eq ptr %type, @PyBytes_Type
+  br i1 %is_bytes, label %measure, label %slow, !prof !0
+measure:
+  %length_at = getelementptr i8, ptr %arg, i64 {LENGTH_AT}
+  %length = load i64, ptr %length_at
+  %wanted_at = getelementptr i8, ptr %gate, i64 {Gate.ctx_bytes.offset}
+  %wanted = load i64, ptr %wanted_at
+  %fits = icmp eq i64 %length, %wanted
+  br i1 %fits, label %go, label %slow, !prof !0
+go:
+  %ctx = getelementptr i8, ptr %arg, i64 {BYTES_AT}
+  %program_at = getelementptr i8, ptr %gate, i64 {Gate.program.offset}
+  %program = load ptr, ptr %program_at
+  %r0 = call i64 %program(ptr %ctx, ptr %run)
+  %abort_at = getelementptr i8, ptr %run, i64 {ABORT_AT}
+  %abort = load i32, ptr %abort_at
+  %well = icmp eq i32 %abort, 0
+  br i1 %well, label %done, label %raise, !prof !0
+done:
+  %result = call ptr @PyLong_FromUnsignedLongLong(i64 %r0)
+  ret ptr %result
+raise:
+  %none = call ptr (ptr, ptr, ptr, ...) @PyObject_CallMethod(ptr %self, ptr @.failed, ptr @.one, i64 %slot)
+  ret ptr %none
+{_SLOW}
+{_HEAD.format(ENTER_BATCH)}
+  %view = alloca [{_PY_BUFFER_BYTES} x i8], align 8{_ARGUMENTS}
+  %refused = call i32 @PyObject_GetBuffer(ptr %arg, ptr %view, i32 0)
+  %is_buffer = icmp eq i32 %refused, 0
+  br i1 %is_buffer, label %measure, label %unread, !prof !0
+unread:
+  call void @PyErr_Clear()
+  br label %slow
+measure:
+  %ctxs = load ptr, ptr %view
+  %length_at = getelementptr i8, ptr %view, i64 {_BUFFER_LENGTH_AT}
+  %length = load i64, ptr %length_at
+  %each_at = getelementptr i8, ptr %gate, i64 {Gate.ctx_bytes.offset}
+  %each = load i64, ptr %each_at
+  %some = icmp ne i64 %each, 0
+  br i1 %some, label %divide, label %release, !prof !0
+divide:
+  %rest = urem i64 %length, %each
+  %whole = icmp eq i64 %rest, 0
+  br i1 %whole, label %go, label %release, !prof !0
+release:
+  call void @PyBuffer_Release(ptr %view)
+  br label %slow
+go:
+  %count = udiv i64 %length, %each
+  %batch_at = getelementptr i8, ptr %gate, i64 {Gate.run_batch.offset}
+  %batch = load ptr, ptr %batch_at
+  %thread = call ptr @PyEval_SaveThread()
+  %begun = call i64 %batch(ptr %ctxs, i64 %count, ptr %run)
+  call void @PyEval_RestoreThread(ptr %thread)
+  call void @PyBuffer_Release(ptr %view)
+  %abort_at = getelementptr i8, ptr %run, i64 {ABORT_AT}
+  %abort = load i32, ptr %abort_at
+  %well = icmp eq i32 %abort, 0
+  br i1 %well, label %done, label %raise, !prof !0
+done:
+  %result = call ptr @PyLong_FromSsize_t(i64 %count)
+  ret ptr %result
+raise:
+  %none = call ptr (ptr, ptr, ptr, ...) @PyObject_CallMethod(ptr %self, ptr @.failed, ptr @.two, i64 %slot, i64 %begun)
+  ret ptr %none
+{_SLOW}
+!0 = !{{!"branch_weights", i32 2000, i32 1}}
+"""

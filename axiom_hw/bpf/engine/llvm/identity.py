@@ -1,0 +1,63 @@
+"""The digest of all that a program's code depends on: two programs of one digest have the same code.
+
+That is what the program says, the geometry of its maps, what its environment offers, the processor, the compiler, and
+this package: its own sources stand for the verifier, the lifting, the map operations and the layout of run states.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from axiom_hw.bpf.engine.llvm.target import host
+from axiom_hw.bpf.engine.llvm.unit import Offers
+from axiom_hw.bpf.insn import encode
+from axiom_hw.bpf.maps.create import Map
+from axiom_hw.bpf.spec import ProgramSpec
+
+_PACKAGE: Final = Path(__file__).parents[3]
+_BYTES: Final = 24
+
+
+def program_key(spec: ProgramSpec, maps: Sequence[Map], offers: Offers) -> bytes:
+    """The digest of one program over maps of these geometries."""
+    found = blake2b(_process_key(), digest_size=_BYTES)
+    code = encode(spec.insns)
+    ctx = spec.ctx
+    found.update(repr((len(code), ctx.size, ctx.writable, ctx.length_in_r2)).encode())
+    found.update(code)
+    for live in maps:
+        found.update(repr((live.spec.type, live.spec.flags, live.spec.frozen, live.mem.size, live.g)).encode())
+    found.update(repr((sorted(offers.hardware), offers.monotonic, _sources(offers.natives))).encode())
+    return found.digest()
+
+
+def text_key(text: str) -> bytes:
+    """The digest of a module that is given as text."""
+    return blake2b(_process_key() + text.encode(), digest_size=_BYTES).digest()
+
+
+@cache
+def _process_key() -> bytes:
+    python = f"{sys.implementation.cache_tag} {sys.hexversion >> 16:x}"
+    found = blake2b(f"{host().identity}\n{python}\n".encode(), digest_size=_BYTES)
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        found.update(f"{path.relative_to(_PACKAGE)}\n".encode())
+        found.update(path.read_bytes())
+    return found.digest()
+
+
+def _sources(natives: Mapping[int, Callable[..., int]]) -> list[tuple[int, str, str, bytes]]:
+    rows = [(id, f.__module__, f.__qualname__, _module_digest(f.__module__)) for id, f in natives.items()]
+    return sorted(rows)
+
+
+@cache
+def _module_digest(name: str) -> bytes:
+    """Of a module's source; this package's are in the process's key already."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return blake2b(Path(file).read_bytes(), digest_size=_BYTES).digest() if file else b""

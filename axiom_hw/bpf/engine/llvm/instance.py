@@ -1,0 +1,188 @@
+"""Code bound to the maps, helpers and slots of one loaded program: what its builtins hold, and fall back on."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, Final, NoReturn
+
+from axiom_hw.bpf.engine.llvm.builtin import Gate, MethodDef, make_builtin, method_def
+from axiom_hw.bpf.engine.llvm.callbacks import Callbacks
+from axiom_hw.bpf.engine.llvm.entry import (
+    ENTER,
+    ENTER_BATCH,
+    ENTRIES,
+    ENTRY_EXPORTS,
+    LINE_BYTES,
+    PROGRAM,
+    PROGRAM_EXPORTS,
+    RUN_BATCH,
+    STATE_STRIDE,
+)
+from axiom_hw.bpf.engine.llvm.jit import Code, Library, compile_ir, load
+from axiom_hw.bpf.engine.llvm.runstate import HELD_SHIFT, Abort, RunState
+from axiom_hw.bpf.engine.llvm.symbols import resolve
+from axiom_hw.bpf.engine.machine import Env, natives_of
+from axiom_hw.bpf.maps.create import Map
+from axiom_hw.bpf.maps.mem import Mem
+from axiom_hw.bpf.maps.ringbuf import RingBuf
+from axiom_hw.bpf.spec import ProgramSpec
+from axiom_hw.errors import Fault, SpecError
+
+Buffer = bytes | bytearray | memoryview
+
+_HELD_MASK: Final = (1 << HELD_SHIFT) - 1
+_NEVER: Final = (1 << 64) - 1  # the length of no bytes
+_LOADED: Final[list[Library]] = []  # stays for good
+_CALL: Final = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void_p)  # keeps the GIL
+
+
+class Instance:
+    """The code of one program in memory, with a run state for each slot.
+
+    Synchronization: each slot belongs to one thread at a time; runs in different slots may overlap.
+    """
+
+    __slots__ = ("_callbacks", "_keep", "_library", "_program", "begun", "maps", "spec", "states")
+
+    def __init__(self, code: Code, spec: ProgramSpec, maps: Sequence[Map], env: Env, slots: int) -> None:
+        """Raises `SpecError` for code that needs what neither maps nor environment have."""
+        block = ctypes.create_string_buffer(slots * STATE_STRIDE + LINE_BYTES)
+        start = -(-ctypes.addressof(block) // LINE_BYTES) * LINE_BYTES
+        self.states = [RunState.from_address(start + slot * STATE_STRIDE) for slot in range(slots)]
+        for slot, state in enumerate(self.states):
+            state.slot = slot
+        self.spec = spec
+        self.maps = maps
+        self.begun = [0] * slots  # by each slot's last batch that stopped early
+        self._callbacks = Callbacks(code.needs, env, maps, slots)
+        memories = {name: _Memory(mem, spec.name) for name, mem in _memories(maps, env) if name in code.needs}
+        self._keep = (block, memories)
+        given = {**self._callbacks.addresses, **{name: memory.address for name, memory in memories.items()}}
+        self._library: Library = load(code, resolve(code.needs, given, spec.name), PROGRAM_EXPORTS, spec.name)
+        self._program = _CALL(self._library.addresses[PROGRAM])
+
+    def address(self, name: str) -> int:
+        """Of `program` or `run_batch`. Valid while this object lives."""
+        return self._library.addresses[name]
+
+    def state_address(self, slot: int) -> int:
+        """Of a slot's run state."""
+        return ctypes.addressof(self.states[slot])
+
+    def builtin(self, name: str) -> Callable[..., int]:
+        """`run` or `run_batch` as a builtin that holds this object: native code where the arguments are as usual."""
+        call = self.run if name == "run" else self.run_batch
+        gate = _Gate(
+            len(self.states),
+            _NEVER if self.spec.ctx.writable else self.spec.ctx.size,
+            self.address(PROGRAM),
+            self.address(RUN_BATCH),
+            self.state_address(0),
+        )
+        gate.bind(self, call)
+        return make_builtin(_entries()[name], gate)
+
+    def run(self, ctx: Buffer = b"", slot: int = 0) -> int:
+        """Run once on any buffer of the right size; see `Interpreter.run`. Raises what that raises."""
+        size, state = self.spec.ctx.size, self.states[slot]
+        if len(ctx) != size:
+            raise SpecError(self.spec.name, f"takes a context of {size} bytes, got {len(ctx)}")
+        scratch = ctypes.create_string_buffer(bytes(ctx), max(size, 1))
+        try:
+            result: int = self._program(ctypes.addressof(scratch), ctypes.addressof(state))
+            if state.abort:
+                self.failed(slot)
+            return result
+        finally:
+            if self.spec.ctx.writable and not (view := memoryview(ctx)).readonly:
+                view[:] = scratch.raw[:size]
+
+    def run_batch(self, ctxs: Buffer, slot: int = 0) -> int:
+        """Run on each of the contexts that a buffer holds back to back; how many there were. Raises as `run` does."""
+        size, state = self.spec.ctx.size, self.states[slot]
+        data = bytes(ctxs)
+        if size == 0 or len(data) % size:
+            raise SpecError(
+                self.spec.name,
+                f"takes contexts of {size} bytes back to back, got {len(data)} bytes",
+                "give a whole number of them" if size else "a program without a context is run by `run`",
+            )
+        scratch = ctypes.create_string_buffer(data, max(len(data), 1))
+        loop = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)
+        count = len(data) // size
+        begun = loop(self._library.addresses[RUN_BATCH])(ctypes.addressof(scratch), count, ctypes.addressof(state))
+        if state.abort:
+            self.failed(slot, begun)
+        return count
+
+    def failed(self, slot: int, begun: int = 1) -> NoReturn:
+        """Raise what ended a run early. `begun` counts the runs of its batch, it included."""
+        self.begun[slot] = begun
+        raise self.fault(slot)
+
+    def fault(self, slot: int) -> BaseException:
+        """What ended a slot's last run early: what a helper raised. The records that it held are discarded."""
+        state = self.states[slot]
+        self._give_up_records(state)
+        abort, state.abort = state.abort, Abort.NONE
+        error, self._callbacks.errors[slot] = self._callbacks.errors[slot], None
+        if abort == Abort.RAISED and error is not None:
+            return error
+        return Fault(self.spec.name, state.pc, "reached an instruction that the proof excludes: a bug of axiom_hw")
+
+    def _give_up_records(self, state: RunState) -> None:
+        held, state.held_count = state.held[: state.held_count], 0
+        for record in held:
+            ring = self.maps[record >> HELD_SHIFT]
+            assert isinstance(ring, RingBuf)
+            ring.discard(record & _HELD_MASK, 0)
+
+
+class _Gate(Gate):
+    """Holds the instance, is called with what isn't as usual, and raises what native code can't."""
+
+    def bind(self, instance: Instance, call: Callable[..., int]) -> None:
+        self._instance = instance
+        self._call = call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> int:
+        return self._call(*args, **kwargs)
+
+    def failed(self, slot: int, begun: int = 1) -> NoReturn:
+        self._instance.failed(slot, begun)
+
+
+@cache
+def _entries() -> Mapping[str, MethodDef]:
+    """The functions that all builtins are made of, compiled on first use."""
+    code = compile_ir(ENTRIES, "the entries")
+    library = load(code, resolve(code.needs, {}, "the entries"), ENTRY_EXPORTS, "the entries")
+    _LOADED.append(library)
+    at = library.addresses
+    return {"run": method_def("run", at[ENTER]), "run_batch": method_def("run_batch", at[ENTER_BATCH])}
+
+
+def _memories(maps: Sequence[Map], env: Env) -> Iterator[tuple[str, Mem]]:
+    """What code may reach by name; see `lift`."""
+    for n, live in enumerate(maps):
+        yield f"map_{n}", live.mem
+        if isinstance(live, RingBuf):
+            yield f"bell_{n}", live.bell
+    for id, native in natives_of(env).items():
+        yield f"native_{id}", native.mem
+
+
+class _Memory:
+    """The address of a map's memory, which stays where it is as long as this object lives."""
+
+    __slots__ = ("_hold", "address")
+
+    def __init__(self, mem: Mem, name: str) -> None:
+        if mem.readonly:
+            raise SpecError(
+                f"map {name}", "lies in memory that is read-only", "native code needs maps that it may write"
+            )
+        self._hold: Any = ctypes.c_char.from_buffer(mem.u8)
+        self.address = ctypes.addressof(self._hold)
