@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[1] / "axiom_hw"
 LAYERS = (
     ("errors",),
     ("bpf",),
-    ("clock", "board", "events", "keys"),
+    ("clock", "board", "calls", "events", "keys", "syscalls"),
     ("slots", "admission", "hooks", "backends", "adapters"),
-    ("executor", "scheduler", "actuation", "recorder"),
-    ("runtime", "app", "bench", "console", "options", "sections", "shared_maps", "source", "waiting"),
+    ("executor", "scheduler", "actuation", "pump", "recorder"),
+    ("runtime", "app", "bench", "console", "options", "programs", "sections", "shared_maps", "source", "waiting"),
     ("service", "testing", "gpiozero_factory"),
     ("cli",),
 )

@@ -79,6 +79,12 @@ class GpioRequest(Protocol):
         """A descriptor that polls readable while events are queued."""
         ...
 
+    def descriptor(self) -> int | None:
+        """The kernel's own descriptor of the request, for native code: it reads as `struct gpio_v2_line_event`s, and
+        takes the ioctls of values. None where there is none, as on the mock.
+        """
+        ...
+
     def read_events(self, max_events: int = 64) -> list[LineEvent]:
         """Take the oldest queued events; an empty list where none is queued. Never waits."""
         ...

@@ -258,6 +258,10 @@ class GpiodRequest:
         self._check_live()
         return self._request.fd
 
+    def descriptor(self) -> int | None:
+        """See `GpioRequest.descriptor`."""
+        return self.fileno()
+
     def read_events(self, max_events: int = 64) -> list[LineEvent]:
         """See `GpioRequest.read_events`."""
         self._check_live()

@@ -260,6 +260,10 @@ class MockRequest:
             self._check_live()
             return self._readable
 
+    def descriptor(self) -> int | None:
+        """See `GpioRequest.descriptor`: there is none."""
+        return None
+
     def read_events(self, max_events: int = 64) -> list[LineEvent]:
         """See `GpioRequest.read_events`."""
         with self._chip.lock:
