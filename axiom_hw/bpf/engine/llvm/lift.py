@@ -30,8 +30,9 @@ from axiom_hw.bpf.engine.machine import FRAME_BYTES, FRAMES
 from axiom_hw.bpf.helpers import BY_NAME
 from axiom_hw.bpf.insn import Insn, check
 from axiom_hw.bpf.isa import Kind, Op
+from axiom_hw.bpf.maps.array import ArrayMap
 from axiom_hw.bpf.maps.create import Map
-from axiom_hw.bpf.spec import ProgramSpec
+from axiom_hw.bpf.spec import MapFlag, ProgramSpec
 from axiom_hw.bpf.verified import Into, Verified
 
 Lower = Callable[[Body, Here], None]
@@ -70,6 +71,7 @@ LOWER: Final[Mapping[str, Lower]] = {
     row.name: _BY_VERB.get((row.kind, row.verb)) or _BY_KIND[row.kind] for row in isa.TABLE
 }
 
+_MOST_CONSTANT_BYTES: Final = 1 << 16
 _ENDS: Final = frozenset((Kind.JUMP, Kind.JUMP_IF, Kind.EXIT))
 
 
@@ -81,12 +83,34 @@ def lift(program: Verified, maps: Sequence[Map], raw: Raw, offers: Offers) -> st
     code = _Code(program)
     unit = Unit(
         program.spec, maps, raw, offers, one_stack=_reaches_callers(program), holds=_may_abort_holding(code, offers),
-        targets=program.targets,
+        targets=program.targets, constants=_constants(maps),
     )  # fmt: skip
     functions = [_function(code, unit, start) for start in code.callees_first()]
-    declared = [f"@map_{n} = external global [{live.mem.size} x i8], align 8" for n, live in enumerate(maps)]
-    raw_text = raw.text()
-    return "\n".join([*declared, *sorted(unit.externals), *functions, raw_text, text_of(unit.prelude), ""])
+    declared = [_memory(n, live, n in unit.constants) for n, live in enumerate(maps)]
+    return "\n".join([*declared, *sorted(unit.externals), *functions, raw.text(), text_of(unit.prelude), ""])
+
+
+def _constants(maps: Sequence[Map]) -> frozenset[int]:
+    """The maps that nobody ever writes, whose content the proof relied on already: `.rodata`.
+
+    Not pinned ones: what lies in the file may be another program's.
+    """
+    return frozenset(
+        n
+        for n, live in enumerate(maps)
+        if isinstance(live, ArrayMap) and live.spec.data is not None and live.spec.max_entries == 1
+        and live.spec.frozen and live.spec.flags & MapFlag.RDONLY_PROG and not live.spec.pinned
+        and live.mem.size <= _MOST_CONSTANT_BYTES
+    )  # fmt: skip
+
+
+def _memory(index: int, live: Map, constant: bool) -> str:
+    if not constant:
+        return f"@map_{index} = external global [{live.mem.size} x i8], align 8"
+    data = live.spec.data or b""
+    image = (bytes(live.values.origin) + data).ljust(live.mem.size, b"\0")
+    text = "".join(f"\\{byte:02x}" for byte in image)
+    return f'@map_{index} = internal constant [{live.mem.size} x i8] c"{text}", align 8'
 
 
 class _Code:

@@ -94,12 +94,12 @@ def resolve(b: Body, here: Here, register: int, move: int = 0) -> Where:
     if len(tags) == 1:
         ((tag, place),) = tags.items()
         offset = _plus(b, b.get(register), move - (tag << TAG_SHIFT))
-        return Where(_base(place), offset, _access(place), place.into is not Into.CTX)
+        return Where(_base(place), offset, _access(here, place), place.into is not Into.CTX)
     # Moved first: the pointer itself may lie outside of its memory, the bytes that are touched don't.
     moved = _plus(b, b.get(register), move)
     base = _choose(b, moved, tags)
     offset = b.op(f"and i64 {text64(moved)}, {(1 << TAG_SHIFT) - 1}")
-    shared = any(_access(place) is Access.ATOMIC for place in tags.values())
+    shared = any(_access(here, place) is Access.ATOMIC for place in tags.values())
     return Where(base, offset, Access.ATOMIC if shared else Access.PLAIN, CTX_TAG not in tags)
 
 
@@ -152,11 +152,11 @@ def _base(place: Place) -> str:
             return f"@map_{place.map}"
 
 
-def _access(place: Place) -> Access:
+def _access(here: Here, place: Place) -> Access:
     match place.into:
         case Into.STACK | Into.CALLER:
             return Access.ALIGNED
-        case Into.VALUE:
+        case Into.VALUE if place.map not in here.unit.constants:
             return Access.ATOMIC
         case _:
             return Access.PLAIN  # a record is its producer's alone until it is submitted

@@ -38,10 +38,23 @@ def host() -> Host:
         binding.initialize_native_asmprinter()
         target = binding.Target.from_default_triple()
         cpu = binding.get_host_cpu_name()
-        features = binding.get_host_cpu_features().flatten()
+        features = _features()
         machine = target.create_target_machine(cpu=cpu, features=features, opt=2, reloc="pic", codemodel="small")
         preamble = f'target datalayout = "{machine.target_data}"\ntarget triple = "{machine.triple}"\n'
         return Host(machine, machine.triple, cpu, features, preamble)
+
+
+def _features() -> str:
+    """What the processor can do, without what makes LLVM's code slower.
+
+    With BMI a clamp at 0 becomes ANDN, which hides it from the pass that turns conditional moves in loops into
+    branches: a PID controller took 185 ns with it, 131 without (Sapphire Rapids, LLVM 22).
+    """
+    found = binding.get_host_cpu_features()
+    if "bmi" in found:
+        found["bmi"] = False
+    flat: str = found.flatten()
+    return flat
 
 
 def llvm_version() -> str:

@@ -49,6 +49,7 @@ class Unit:
     one_stack: bool
     holds: bool
     targets: Mapping[int, frozenset[int]]
+    constants: frozenset[int]  # maps by index: those whose values the module holds itself
     prelude: set[str] = field(default_factory=set)
     externals: set[str] = field(default_factory=set)
     may_abort: set[int] = field(default_factory=set)  # functions by pc
