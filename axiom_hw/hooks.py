@@ -228,6 +228,20 @@ class Registry:
             while not self._publish(base := self.snapshot, base.rows):
                 pass
 
+    def retarget(self, program: Program) -> None:
+        """`program.run` is another function now: let attachments of it call that one from the next event on.
+
+        It must mean the same. Nobody waits: a run of the old one that is under way goes on. What was detached or
+        replaced stays so.
+        """
+        with self._writing:
+            run = program.run
+            for row in self.snapshot.rows.values():
+                for attachment in row.attachments:
+                    if attachment.program is program and attachment.run is not None:
+                        attachment.run = run
+            self.renew()
+
     def attach(self, program: Program, *keys: HookKey, priority: int = 0) -> Link:
         """Run `program` on every event of `keys` from now on.
 
@@ -248,6 +262,7 @@ class Registry:
                     others = _attached(rows, key)
                     admit(key, [*(a.program for a in others), program], self.budget_insns)
                     rows[key] = Row(self.hook(key), tuple(sorted((*others, link.attachment), key=_order)))
+                link.attachment.run = program.run  # it may be another one by now: see retarget
                 if self._publish(base, rows):
                     return link
 
@@ -274,7 +289,7 @@ class Registry:
                         f"was detached, so {program.name} can't take its place",
                         f"attach {program.name} anew",
                     )
-                new = link.successor(program)
+                new = link.successor(program)  # under the lock: it reads `run`, see retarget
                 rows = dict(base.rows)
                 for key in link.keys:
                     others = tuple(a for a in _attached(rows, key) if a.link is not link)
