@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fuzz bench docs objects clean
+.PHONY: help setup demo test test-arm lint fuzz bench docs objects clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -31,18 +31,25 @@ lint: setup  ## ruff and mypy --strict
 test: setup lint  ## lint, then the whole test suite
 	$(BIN)/pytest -n auto
 
+test-arm: setup  ## the engines' tests on emulated Raspberry Pis, 5 and 4 (on Debian; downloads 200 MB once)
+	$(BIN)/python -m tests.arm
+
 fuzz: setup  ## the program fuzzer for as long as FUZZ_SECONDS says (default 300)
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(BIN)/pytest tests/bpf/fuzz -s
 
 bench: setup  ## events a second and ns a dispatch, as ratios in one run
 	$(BIN)/python -m tests.bench
 
+bench-native: setup  ## native code against gcc, clang and the kernel, as ratios in one run; BENCH=... for less
+	$(BIN)/python -m tests.bench.native $(BENCH)
+
 docs: setup  ## write the pages and the picture that derive from the code again
 	$(BIN)/python docs/make_pages.py
 	$(BIN)/python docs/make_picture.py
 
-objects:  ## build the demos' C programs again (needs clang)
+objects:  ## build the C programs of demos and benchmarks again (needs clang)
 	$(MAKE) -C demos/heartbeat
+	$(MAKE) -C tests/bench/native/programs
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
