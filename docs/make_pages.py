@@ -25,6 +25,7 @@ _GROUPS = {
     "V2": "Memory",
     "V3": "Calls, and what they hand out",
     "V4": "Termination and cost",
+    "V5": "What Python would raise",
 }
 _ARGUMENT = {
     Arg.MAP: "map",

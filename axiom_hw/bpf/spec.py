@@ -92,6 +92,7 @@ class SourceLine:
     line: int
     column: int
     text: str
+    name: str = ""  # the expression that the instruction is about, where the compiler tells
 
 
 @dataclass(frozen=True, slots=True)

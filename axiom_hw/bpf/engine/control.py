@@ -6,7 +6,7 @@ from axiom_hw.bpf.arithmetic import COMPARISONS, M64, MASK
 from axiom_hw.bpf.engine.machine import Machine
 from axiom_hw.bpf.engine.site import Site, Step
 from axiom_hw.bpf.engine.traps import Trap
-from axiom_hw.bpf.helpers import BY_ID, PLANNED
+from axiom_hw.bpf.helpers import BY_ID, PLANNED, RAISES_BY_ID, Raise
 from axiom_hw.errors import SpecError
 
 
@@ -34,12 +34,24 @@ def goto_if(site: Site) -> Step:
 
 def call_helper(site: Site) -> Step:
     call, then = site.helpers.get(site.insn.imm), site.next
+    raised = RAISES_BY_ID.get(site.insn.imm)
+    if raised is not None:
+        return _raises(raised)
     if call is None:
         raise unavailable(f"{site.program} at pc {site.pc}", site.insn.imm)
 
     def step(r: list[int], m: Machine) -> int:
         r[0] = call(m, r[1], r[2], r[3], r[4], r[5]) & M64
         return then
+
+    return step
+
+
+def _raises(row: Raise) -> Step:
+    """Where Python would raise: the verifier has shown that no run gets there."""
+
+    def step(r: list[int], m: Machine) -> int:
+        raise Trap(f"comes to where Python raises {row.name}")
 
     return step
 

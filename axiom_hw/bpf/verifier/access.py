@@ -179,6 +179,17 @@ def describe(ptr: Ptr) -> str:
             return "the program's code"
 
 
+def called(ptr: Ptr) -> str:
+    """The object, as a program in Python calls it."""
+    match ptr.kind:
+        case Kind.VALUE:
+            return f"the value of `{ptr.name}`"
+        case Kind.RECORD:
+            return f"the record of `{ptr.name}`"
+        case _:
+            return describe(ptr)
+
+
 def followed(base: Reg, name: str) -> Ptr:
     """The pointer in a register that is to be followed."""
     if base is None:
@@ -186,7 +197,7 @@ def followed(base: Reg, name: str) -> Ptr:
     if isinstance(base, Num):
         raise Refusal("V104", f"{name} is a number here, not a pointer", [f"{name} = {base!r}"])
     if base.null:
-        raise Refusal("V103", f"{name} may be NULL here", [f"{name} = {base!r}"])
+        raise Refusal("V103", f"{name} may be NULL here", [f"{name} = {base!r}"], about=called(base))
     if base.kind in (Kind.MAP, Kind.CODE):
         raise Refusal("V104", f"{name} is {base!r}, which can't be read or written directly", [f"{name} = {base!r}"])
     return base

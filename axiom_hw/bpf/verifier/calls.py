@@ -5,7 +5,8 @@ from __future__ import annotations
 from axiom_hw.bpf import helpers
 from axiom_hw.bpf.helpers import Arg, Effect, Helper, Ret
 from axiom_hw.bpf.spec import MapFlag, MapSpec
-from axiom_hw.bpf.verifier.access import Memory, describe
+from axiom_hw.bpf.verifier.access import Memory, called, describe
+from axiom_hw.bpf.verifier.codes import RAISED
 from axiom_hw.bpf.verifier.num import UNKNOWN, Num
 from axiom_hw.bpf.verifier.rejection import Refusal
 from axiom_hw.bpf.verifier.values import Kind, Ptr, Reg, State
@@ -113,7 +114,7 @@ class Calls:
                 raise Refusal("V101", f"{place} isn't initialised on this path")
             raise Refusal("V307", f"{place} must be a ring record", [f"here it is {reg!r}"])
         if reg.null:
-            raise Refusal("V103", f"{place} may be NULL here", [f"here it is {reg!r}"])
+            raise Refusal("V103", f"{place} may be NULL here", [f"here it is {reg!r}"], about=called(reg))
         if not (reg.off.is_const and reg.off.value == 0):
             raise Refusal("V207", f"{place} must point at the start of the record", [f"here it is {reg!r}"])
         if state.is_released(reg):
@@ -144,6 +145,9 @@ def _helper(number: int) -> Helper:
     helper = helpers.BY_ID.get(number)
     if helper is not None:
         return helper
+    raised = helpers.RAISES_BY_ID.get(number)
+    if raised is not None:
+        raise Refusal(RAISED[raised.name], raised.problem, fix=raised.fix)
     planned = helpers.PLANNED.get(number)
     if planned is not None:
         raise Refusal("V008", f"the helper {planned} (number {number}) isn't supported yet",
@@ -163,7 +167,7 @@ def _unexpected(reg: Reg, place: str, arg: Arg) -> Refusal:
     if reg is None:
         return Refusal("V101", f"{place} isn't initialised on this path")
     if isinstance(reg, Ptr) and reg.null:
-        return Refusal("V103", f"{place} may be NULL here", [f"here it is {reg!r}"])
+        return Refusal("V103", f"{place} may be NULL here", [f"here it is {reg!r}"], about=called(reg))
     what = f"it is {reg!r}" if isinstance(reg, Num) else f"it points into {describe(reg)}"
     if arg is Arg.MAP and isinstance(reg, Ptr) and reg.kind is Kind.VALUE and reg.name.startswith("."):
         fix = 'declare the map with its section: `struct { ... } name SEC(".maps");`'

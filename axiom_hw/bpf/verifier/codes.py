@@ -91,6 +91,19 @@ TABLE: Final[tuple[Code, ...]] = (
     Code("V402", "never ends", "A loop comes back to where it was with nothing changed.",
          "Count the loop towards a limit."),
     Code("V403", "too slow to judge", "The verifier's time is up.", "Split the program."),
+    # 5xx: what Python would raise
+    Code("V501", "may divide by zero", "For a divisor of 0 Python raises ZeroDivisionError. A program can't raise, so "
+         "it must be proved that this never happens.", "Test the divisor first: `if b == 0: return 0`."),
+    Code("V502", "index out of range", "For an index that the array doesn't have Python raises IndexError. A program "
+         "can't raise, so it must be proved that this never happens.",
+         "Compare the index first: `if i < 4: ...`, or mask it: `i & 3`."),
+    Code("V503", "negative shift count", "For a negative count Python raises ValueError. A program can't raise, so it "
+         "must be proved that this never happens.", "Mask the count: `n & 63`."),
+    Code("V504", "key that may be missing", "For a key that the map doesn't have Python raises KeyError. A program "
+         "can't raise, so it must be proved that this never happens.", "Ask first, with `in` or `.get()`."),
 )  # fmt: skip
 
 BY_ID: Final = {row.id: row for row in TABLE}
+
+# The code for each row of `helpers.RAISES`, by name.
+RAISED: Final = {"ZeroDivisionError": "V501", "IndexError": "V502", "ValueError": "V503", "KeyError": "V504"}

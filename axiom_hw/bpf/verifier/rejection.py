@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from axiom_hw.bpf.spec import ProgramSpec, SourceLine
-from axiom_hw.bpf.verifier.codes import BY_ID
+from axiom_hw.bpf.verifier.codes import BY_ID, RAISED
+from axiom_hw.bpf.verifier.python import speaks_python, tell
 from axiom_hw.errors import AxiomError
 
 _PATH_SHOWN = 10
@@ -15,7 +16,7 @@ class Refusal(Exception):
     """Raised where a check fails; `verify` turns it into a `Rejected`."""
 
     def __init__(
-        self, code: str, problem: str, knows: Sequence[str] = (), fix: str = "", pc: int | None = None
+        self, code: str, problem: str, knows: Sequence[str] = (), fix: str = "", pc: int | None = None, about: str = ""
     ) -> None:
         super().__init__(code, problem)
         assert code in BY_ID, code
@@ -24,6 +25,7 @@ class Refusal(Exception):
         self.knows = tuple(knows)
         self.fix = fix
         self.pc = pc
+        self.about = about  # the object at fault as Python names it: "the value of `counts`"
 
 
 class Rejected(AxiomError, ValueError):
@@ -35,13 +37,17 @@ class Rejected(AxiomError, ValueError):
     def __init__(
         self, spec: ProgramSpec, refusal: Refusal, pc: int, text: str, path: Sequence[int], visited_insns: int
     ) -> None:
-        line = _line_of(spec, pc)
+        line = line_of(spec, pc)
         place = f"{line.file}:{line.line}" if line else f"{spec.name} at pc {pc}"
-        super().__init__(place, refusal.problem, refusal.fix or BY_ID[refusal.code].fix)
+        problem, fix = refusal.problem, refusal.fix or BY_ID[refusal.code].fix
+        if speaks_python(refusal.code, line):
+            told = tell(refusal.code, problem, fix, refusal.about, line.name if line else "")
+            problem, fix = told.problem, told.fix
+        super().__init__(place, problem, fix)
         self.code = refusal.code
         self.pc = pc
         self.line = line
-        self.text = text
+        self.text = "" if refusal.code in RAISED.values() else text  # a call that no author wrote
         self.knows = refusal.knows
         self.path = tuple(path)
         self.visited_insns = visited_insns
@@ -74,7 +80,7 @@ def _as_line(sentence: str) -> str:
     return bare if bare[:2].isupper() or not bare[:1].isupper() else bare[0].lower() + bare[1:]
 
 
-def _line_of(spec: ProgramSpec, pc: int) -> SourceLine | None:
+def line_of(spec: ProgramSpec, pc: int) -> SourceLine | None:
     """The source line of an instruction: line info names the first of each run."""
     for at in range(pc, -1, -1):
         if at in spec.lines:
@@ -82,6 +88,12 @@ def _line_of(spec: ProgramSpec, pc: int) -> SourceLine | None:
         if at in spec.functions:
             return None
     return None
+
+
+def place_of(spec: ProgramSpec, pc: int) -> str:
+    """Where another instruction stands: its line for authors of Python, else its pc."""
+    line = line_of(spec, pc)
+    return f"line {line.line}" if line is not None and speaks_python("", line) else f"pc {pc}"
 
 
 def _shorten(path: list[int]) -> str:

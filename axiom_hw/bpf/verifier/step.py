@@ -8,11 +8,11 @@ from axiom_hw.bpf.isa import Kind as Op_
 from axiom_hw.bpf.isa import Op
 from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.bpf.verifier import arith, branch
-from axiom_hw.bpf.verifier.access import Memory, refuse_far
+from axiom_hw.bpf.verifier.access import Memory, called, refuse_far
 from axiom_hw.bpf.verifier.calls import Calls
 from axiom_hw.bpf.verifier.cfg import Shape, target_of
 from axiom_hw.bpf.verifier.num import M32, ZERO, Num, const
-from axiom_hw.bpf.verifier.rejection import Refusal
+from axiom_hw.bpf.verifier.rejection import Refusal, place_of
 from axiom_hw.bpf.verifier.values import Kind, Ptr, Reg, State, new_frame
 
 
@@ -117,7 +117,8 @@ class Step:
         knows = [f"{names[id(x)]} = {x!r}" for x in (left, right) if isinstance(x, Ptr)]
         for pointer in (left, right):
             if isinstance(pointer, Ptr) and pointer.null:
-                raise Refusal("V103", f"{names[id(pointer)]} may be NULL here, and NULL doesn't move", knows)
+                raise Refusal("V103", f"{names[id(pointer)]} may be NULL here, and NULL doesn't move", knows,
+                              about=called(pointer))  # fmt: skip
         if row.width == 64 and row.verb == "sub" and isinstance(left, Ptr) and isinstance(right, Ptr):
             if left.same_object(right):
                 return arith.sub(left.off, right.off)
@@ -276,7 +277,7 @@ class Step:
             if isinstance(result, Ptr):
                 raise Refusal("V106", "the program would return a pointer", [f"r0 = {result!r}"])
             if state.refs:
-                made = ", ".join(f"pc {pc}" for pc in sorted(state.refs.values()))
+                made = ", ".join(place_of(self.spec, pc) for pc in sorted(state.refs.values()))
                 raise Refusal("V306", f"the ring record reserved at {made} is neither submitted nor discarded here")
             return []
         depth = len(state.frames) - 1
