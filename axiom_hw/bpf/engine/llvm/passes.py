@@ -7,6 +7,10 @@ GVN nor the vectorisers to them. What leaks is what is built, so one pipeline is
 A pipeline can be run again unless it has the usual inliner, which works on the call graph's components and hands its
 inner passes away as it runs: a second run aborts the process. With LLVM's module inliner, which this file asks for,
 nothing in it is used up. The code that comes out is the same.
+
+One pass of it remembers the module's own functions from run to run and aborts the process when it meets an address
+again: the elimination of dead arguments, before any inlining. So what must be inlined is, first, by a pass of our own,
+and the functions that are left look as if others could call them until the pipeline is done.
 """
 
 from __future__ import annotations
@@ -27,11 +31,32 @@ _LEVEL: Final = 2
 def optimise(module: Any) -> None:
     """Optimise a module in place. The caller holds `target.LOCK`."""
     tuning = _tuning()
+    _run(module, "add_always_inliner_pass")
+    own = [function for function in module.functions if not function.is_declaration and _is_local(function)]
+    for function in own:
+        function.linkage = binding.Linkage.external
+        function.visibility = binding.Visibility.hidden
     runner = binding.create_pass_builder(host().machine, tuning)  # serves one run: it remembers the last one's data
     if binding.llvm_version_info[0] in _REUSABLE:
         _pipeline()[1].run(module, runner)
     else:
         runner.getModulePassManager().run(module, runner)
+    if own:
+        for function in own:
+            function.visibility = binding.Visibility.default
+            function.linkage = binding.Linkage.internal
+        _run(module, "add_global_dead_code_eliminate_pass")
+
+
+def _is_local(function: Any) -> bool:
+    return function.linkage in (binding.Linkage.internal, binding.Linkage.private)
+
+
+def _run(module: Any, add: str) -> None:
+    """Run one pass, which is made for this run: it leaks little."""
+    passes = binding.create_new_module_pass_manager()
+    getattr(passes, add)()
+    passes.run(module, binding.create_pass_builder(host().machine, _tuning()))
 
 
 @cache
