@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from axiom_hw.bpf.layout import u64
 from axiom_hw.bpf.maps.base import E2BIG, EEXIST, EINVAL, EPERM, EXIST, NOEXIST
 from axiom_hw.bpf.maps.header import HEADER_BYTES, header_of, settle
-from axiom_hw.bpf.maps.mem import Mem, Window, copy, load_u32
+from axiom_hw.bpf.maps.mem import Mem, Window, copy, get_u32
 from axiom_hw.bpf.spec import MapSpec
 from axiom_hw.errors import MapError
 
@@ -39,17 +40,17 @@ def array_geometry(spec: MapSpec) -> ArrayGeometry:
 
 def array_lookup(m: Mem, g: ArrayGeometry, key: Mem, key_off: int) -> int:
     """The offset of the value of an index, or 0 where there is none."""
-    index = load_u32(key, key_off)
+    index = get_u32(key, key_off)
     if index >= g.max_entries:
         return 0
     return g.data + index * g.stride
 
 
-def array_update(m: Mem, g: ArrayGeometry, key: Mem, key_off: int, value: Mem, value_off: int, flags: int) -> int:
+def array_update(m: Mem, g: ArrayGeometry, key: Mem, key_off: int, value: Mem, value_off: int, flags: u64) -> int:
     """Set a value in place. 0, or EINVAL (unknown flags), E2BIG (no such index), EEXIST (it always does)."""
     if flags > EXIST:
         return EINVAL
-    index = load_u32(key, key_off)
+    index = get_u32(key, key_off)
     if index >= g.max_entries:
         return E2BIG
     if flags == NOEXIST:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from axiom_hw.bpf.layout import u64
 from axiom_hw.bpf.maps.base import E2BIG, EEXIST, EINVAL, ENOENT, ENOMEM, EXIST, NOEXIST
 from axiom_hw.bpf.maps.mem import (
     Mem,
@@ -24,6 +25,8 @@ from axiom_hw.bpf.maps.mem import (
     copy,
     equal,
     fetch_add_u64,
+    get_u32,
+    get_u64,
     load_u8,
     load_u32,
     load_u64,
@@ -73,16 +76,16 @@ class HashGeometry:
 
 def hash_bucket(g: HashGeometry, key: Mem, key_off: int) -> int:
     """The offset of the link that the chain of a key begins with."""
-    h = g.seed ^ g.key_size
+    h: u64 = g.seed ^ g.key_size
     at = key_off
     left = g.key_size
     while left >= 8:
-        h = ((h ^ load_u64(key, at)) * _GOLDEN) & _MASK
+        h = ((h ^ get_u64(key, at)) * _GOLDEN) & _MASK
         h ^= h >> 32
         at += 8
         left -= 8
     if left >= 4:
-        h = ((h ^ load_u32(key, at)) * _GOLDEN) & _MASK
+        h = ((h ^ get_u32(key, at)) * _GOLDEN) & _MASK
         h ^= h >> 32
         at += 4
         left -= 4
@@ -119,7 +122,7 @@ def hash_lookup(m: Mem, g: HashGeometry, key: Mem, key_off: int) -> int:
     return 0
 
 
-def hash_update(m: Mem, g: HashGeometry, key: Mem, key_off: int, value: Mem, value_off: int, flags: int) -> int:
+def hash_update(m: Mem, g: HashGeometry, key: Mem, key_off: int, value: Mem, value_off: int, flags: u64) -> int:
     """Insert or replace. 0, or EINVAL (unknown flags), EEXIST, ENOENT (the flags forbid it), E2BIG (full), ENOMEM."""
     if flags > EXIST:
         return EINVAL
@@ -220,17 +223,17 @@ def hash_delete(m: Mem, g: HashGeometry, key: Mem, key_off: int) -> int:
     return ENOENT
 
 
-def next_link(word: int, low: int) -> int:
+def next_link(word: u64, low: u64) -> u64:
     """A link to take the place of `word`: its tag plus one, and the lower half `low`."""
     return ((word + TAG_ONE) & TAG_MASK) | low
 
 
-def link_to(g: HashGeometry, node: int) -> int:
+def link_to(g: HashGeometry, node: u64) -> int:
     """The lower half of an unmarked link to the node at an offset."""
     return ((node - g.first_node) // g.stride) << 1
 
 
-def unlink(m: Mem, g: HashGeometry, prev: int, word: int, node: int, link: int) -> bool:
+def unlink(m: Mem, g: HashGeometry, prev: int, word: u64, node: u64, link: u64) -> bool:
     """Take a marked node out of its chain and give it back, unless the link before it changed. Whether we did."""
     if cas_u64(m, prev, word, next_link(word, link & LOW_MASK & ~MARK)):
         give_node(m, g, node)
@@ -276,7 +279,7 @@ def take_node(m: Mem, g: HashGeometry) -> int:
                 return 0
 
 
-def give_node(m: Mem, g: HashGeometry, node: int) -> None:
+def give_node(m: Mem, g: HashGeometry, node: u64) -> None:
     """Give a node back. Its link keeps its tag, for those who still look at it."""
     number = (node - g.first_node) // g.stride
     while True:

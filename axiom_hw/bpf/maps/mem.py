@@ -117,16 +117,34 @@ def load_u8(m: Mem, off: int) -> int:
 
 
 def load_u16(m: Mem, off: int) -> int:
+    """The 2 bytes at `off`, a multiple of 2."""
+    return m.u16[off >> 1]
+
+
+def load_u32(m: Mem, off: int) -> int:
+    """The 4 bytes at `off`, a multiple of 4."""
+    return m.u32[off >> 2]
+
+
+def load_u64(m: Mem, off: int) -> int:
+    """The 8 bytes at `off`, a multiple of 8."""
+    return m.u64[off >> 3]
+
+
+# The same from anywhere, such as the key that a program keeps on its stack; aligned words aren't torn.
+
+
+def get_u16(m: Mem, off: int) -> int:
     """The 2 bytes at `off`, which needn't be aligned."""
     return int.from_bytes(m.u8[off : off + 2], "little") if off & 1 else m.u16[off >> 1]
 
 
-def load_u32(m: Mem, off: int) -> int:
+def get_u32(m: Mem, off: int) -> int:
     """The 4 bytes at `off`, which needn't be aligned."""
     return int.from_bytes(m.u8[off : off + 4], "little") if off & 3 else m.u32[off >> 2]
 
 
-def load_u64(m: Mem, off: int) -> int:
+def get_u64(m: Mem, off: int) -> int:
     """The 8 bytes at `off`, which needn't be aligned."""
     return int.from_bytes(m.u8[off : off + 8], "little") if off & 7 else m.u64[off >> 3]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from axiom_hw.bpf.layout import u64
 from axiom_hw.bpf.maps.base import EAGAIN, EINVAL, ENOSPC
 from axiom_hw.bpf.maps.mem import Mem, cas_u64, copy, fetch_add_u64, load_u32, load_u64, store_u32, store_u64, zero
 
@@ -42,7 +43,7 @@ class RingGeometry:
     total_bytes: int
 
 
-def ring_reserve(m: Mem, g: RingGeometry, size: int) -> int:
+def ring_reserve(m: Mem, g: RingGeometry, size: u64) -> int:
     """The offset of `size` bytes for a record of our own, or 0 where they don't fit now; that counts as dropped."""
     if size <= g.mask:
         length = (size + RECORD_HEADER + 7) & 0x7FFFFFF8
@@ -72,7 +73,7 @@ def ring_discard(m: Mem, off: int) -> None:
     store_u32(m, off - 8, (load_u32(m, off - 8) & SIZE_MASK) | DISCARD)
 
 
-def ring_output(m: Mem, g: RingGeometry, src: Mem, src_off: int, size: int) -> int:
+def ring_output(m: Mem, g: RingGeometry, src: Mem, src_off: int, size: u64) -> int:
     """Publish a copy of `size` bytes. 0, or EAGAIN where they don't fit now."""
     at = ring_reserve(m, g, size)
     if at == 0:

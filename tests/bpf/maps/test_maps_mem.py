@@ -44,9 +44,9 @@ def test_words_alias_bytes_little_endian() -> None:
 
 def test_loads_needn_t_be_aligned() -> None:
     m = Mem(bytes(range(13)))
-    assert p.load_u16(m, 11) == 0x0C0B
-    assert p.load_u32(m, 9) == 0x0C0B0A09
-    assert p.load_u64(m, 5) == 0x0C0B0A0908070605
+    assert p.get_u16(m, 11) == 0x0C0B
+    assert p.get_u32(m, 9) == 0x0C0B0A09
+    assert p.get_u64(m, 5) == 0x0C0B0A0908070605
 
 
 def test_any_length_is_memory() -> None:
