@@ -220,6 +220,11 @@ class GpioAdapter:
         return sum(line.counters.lost for line in self._lines.values())
 
     @property
+    def suspects(self) -> int:
+        """Inputs that lost an edge and weren't looked at since: the thread will, when nothing is left to read."""
+        return sum(line.suspect for line in self._lines.values())
+
+    @property
     def strays(self) -> int:
         """Events read so far of lines that weren't asked for: none, where the kernel keeps its word."""
         return sum(load_u64(states, record.RECEIVED) for states in self._states)
@@ -273,6 +278,8 @@ class GpioAdapter:
                 selector.register(stopped, selectors.EVENT_READ, None)
                 for source in self._sources.values():
                     selector.register(source.request.fileno(), selectors.EVENT_READ, source)
+                for source in self._sources.values():
+                    self._drain(source)  # a line may be suspect since another service
                 while True:
                     ready = [key.data for key, _ in selector.select()]
                     if None in ready:

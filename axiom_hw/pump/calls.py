@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from typing import Final
 
-_PROGRAM: Final = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void_p)
+from axiom_hw.bpf.frontend.extern import extern
 
-STAND_INS: Final[dict[int, Callable[[int, int], int]]] = {}
-"""Python functions in the place of native code, by the number that tables name them by; for tests."""
+SYMBOL: Final = "axiom_call_program"
+PROGRAM: Final = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void_p)
 
 
+@extern(SYMBOL)
 def call_program(code: int, ctx: int, run: int) -> int:
     """Run the native code at `code` on the context at `ctx`, with its state at `run`. r0."""
-    stand_in = STAND_INS.get(code)
-    if stand_in is not None:
-        return stand_in(ctx, run)
-    return int(_PROGRAM(code)(ctx, run))
+    return int(PROGRAM(code)(ctx, run))

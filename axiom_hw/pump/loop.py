@@ -12,7 +12,7 @@ from typing import Final
 from axiom_hw.adapters.gpio_record import LINE_BYTES, RECEIVED, RECORD_BYTES, RECORD_OFFSET, SUSPECT, convert_edge
 from axiom_hw.bpf.maps.mem import Mem, load_u16, load_u32, load_u64, store_u64
 from axiom_hw.pump.calls import call_program
-from axiom_hw.syscalls import EAGAIN, EINTR, POLLFD_BYTES, POLLFD_REVENTS, poll, read
+from axiom_hw.syscalls import EAGAIN, EINTR, ENODEV, POLLFD_BYTES, POLLFD_REVENTS, poll, read
 
 # Why `pump` returns.
 LEFT: Final = 0  # asked to, by LEAVE or the wake descriptor, between two events
@@ -99,7 +99,7 @@ def _wait(m: Mem, p: int) -> int:
         if load_u64(m, load_u64(m, p + FEED_ROWS) + i * FEED_BYTES + LOSSES) != 0:
             timeout_ms = 0
         i += 1
-    ready = poll(m, fds, feeds + 1, timeout_ms)
+    ready = poll(fds, feeds + 1, timeout_ms)
     if ready == -EINTR:
         return LEFT
     if ready < 0:
@@ -140,11 +140,11 @@ def _fill(m: Mem, p: int) -> int:
         i += 8
     store_u64(m, feed + AT, 0)
     store_u64(m, feed + HAVE, left)
-    n = read(m, load_u64(m, feed + FD), buffer + left, load_u64(m, feed + BUFFER_BYTES) - left)
+    n = read(load_u64(m, feed + FD), buffer + left, load_u64(m, feed + BUFFER_BYTES) - left)
     if n == -EAGAIN or n == -EINTR:
         return LEFT
     if n <= 0:
-        store_u64(m, p + ERROR, -n)
+        store_u64(m, p + ERROR, -n if n < 0 else ENODEV)  # a device has no end, but may be gone
         return FAILED
     store_u64(m, feed + HAVE, left + n)
     return LEFT

@@ -179,6 +179,7 @@ def _lay_out(feeds: Sequence[Feed], wake: int) -> Mem:
             (loop.FIRST_HOOK, hooks[number]),
             (loop.BUFFER, base + starts[number + 1] - BATCH * RECORD_BYTES),
             (loop.BUFFER_BYTES, BATCH * RECORD_BYTES),
+            (loop.LOSSES, 1),  # of another service to the same lines, perhaps
         )
         for word, value in words:
             store_u64(mem, row + word, value)
