@@ -9,8 +9,8 @@ the slot's `RunState`. It gives r0, and 0 where it left `run.abort` set. Externa
     @helper_<name>              callbacks, see `helper_calls`
     @clock_gettime              libc's, where time is the system's
 
-Nobody else may write the context while the program runs, nor may it overlap a map. One that the program may write
-lies at a multiple of 8.
+A context lies at a multiple of the largest power of two, up to 8, that divides its size. Nobody else may write it
+while the program runs, nor may it overlap a map.
 """
 
 from __future__ import annotations
@@ -220,7 +220,9 @@ def _function(code: _Code, unit: Unit, start: int) -> str:
 def _opening(unit: Unit, start: int) -> str:
     size = unit.spec.ctx.size
     readable = f" dereferenceable({size})" if size else ""
-    ctx = f"ptr noalias{readable}{'' if unit.spec.ctx.writable else ' readonly'} %ctx"
+    # The first of a batch lies at a multiple of 8, the others as many bytes behind it as a context has.
+    alignment = min(8, size & -size) or 8
+    ctx = f"ptr noalias align {alignment}{readable}{'' if unit.spec.ctx.writable else ' readonly'} %ctx"
     if start == 0:
         return f"define i64 @program({ctx}, ptr %run) nounwind {{"
     frame = "ptr %stack, i64 %frame_end, " if unit.one_stack else ""

@@ -16,7 +16,7 @@ from axiom_hw.bpf.spec import MapFlag
 
 
 def lookup(b: Body, here: Here) -> None:
-    key = resolve(b, here, 2).operand(b)
+    key = resolve(b, here, 2).operand
 
     def one(index: int) -> Value:
         live = _table(here, index)
@@ -28,8 +28,8 @@ def lookup(b: Body, here: Here) -> None:
 
 
 def update(b: Body, here: Here) -> None:
-    key = resolve(b, here, 2).operand(b)
-    value = resolve(b, here, 3).operand(b)
+    key = resolve(b, here, 2).operand
+    value = resolve(b, here, 3).operand
     flags = text64(b.get(4))
 
     def one(index: int) -> Value:
@@ -44,7 +44,7 @@ def update(b: Body, here: Here) -> None:
 
 
 def delete(b: Body, here: Here) -> None:
-    key = resolve(b, here, 2).operand(b)
+    key = resolve(b, here, 2).operand
 
     def one(index: int) -> Value:
         live = _table(here, index)

@@ -6,14 +6,10 @@ threads and processes at the same time: each access is atomic, whole where it is
 
 from __future__ import annotations
 
-from typing import Final
-
 from axiom_hw.bpf.arithmetic import M32, M64, MASK
-from axiom_hw.bpf.engine.llvm.body import Body, Value, text64
+from axiom_hw.bpf.engine.llvm.body import Body, Value
 from axiom_hw.bpf.engine.llvm.here import Here
 from axiom_hw.bpf.engine.llvm.places import Access, Where, function_object, map_object, map_pointer, resolve
-
-_TRUSTED_ALIGNMENT: Final = 8  # of the memory of a map, and of the stack
 
 
 def load(b: Body, here: Here) -> None:
@@ -104,7 +100,3 @@ def map_value(b: Body, here: Here) -> None:
 
 def function(b: Body, here: Here) -> None:
     b.set(here.insn.dst, function_object(here.target))
-
-
-__all__ = ["function", "load", "load_signed", "map_itself", "map_value", "read", "store", "store_immediate", "text64",
-           "value", "write"]  # fmt: skip

@@ -35,15 +35,11 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """An address: `base`, an IR pointer, and a byte offset from it, which is never negative.
-
-    `even`: whether the base is a multiple of 8 bytes. Those of maps and the stack are, a context's need not be.
-    """
+    """An address: `base`, an IR pointer, and a byte offset from it, which is never negative."""
 
     base: str
     offset: Value
     access: Access
-    even: bool
 
     def pointer(self, b: Body) -> str:
         """As one pointer. Only for an access that the proof allows: it is marked as in bounds."""
@@ -51,13 +47,10 @@ class Where:
             return self.base
         return b.op(f"getelementptr inbounds i8, ptr {self.base}, i64 {text64(self.offset)}")
 
-    def operand(self, b: Body) -> str:
-        """As the two arguments that an operation takes for memory: a base that is a multiple of 8, an offset."""
-        if self.even:
-            return f"ptr {self.base}, i64 {text64(self.offset)}"
-        base = b.op(f"call ptr @llvm.ptrmask.p0.i64(ptr {self.base}, i64 -8)")
-        odd = b.op(f"and i64 {b.op(f'ptrtoint ptr {self.base} to i64')}, 7")
-        return f"ptr {base}, i64 {b.op(f'add i64 {odd}, {text64(self.offset)}')}"
+    @property
+    def operand(self) -> str:
+        """As the two arguments that an operation in restricted Python takes for memory."""
+        return f"ptr {self.base}, i64 {text64(self.offset)}"
 
 
 def ctx_pointer() -> int:
@@ -94,13 +87,13 @@ def resolve(b: Body, here: Here, register: int, move: int = 0) -> Where:
     if len(tags) == 1:
         ((tag, place),) = tags.items()
         offset = _plus(b, b.get(register), move - (tag << TAG_SHIFT))
-        return Where(_base(place), offset, _access(here, place), place.into is not Into.CTX)
+        return Where(_base(place), offset, _access(here, place))
     # Moved first: the pointer itself may lie outside of its memory, the bytes that are touched don't.
     moved = _plus(b, b.get(register), move)
     base = _choose(b, moved, tags)
     offset = b.op(f"and i64 {text64(moved)}, {(1 << TAG_SHIFT) - 1}")
     shared = any(_access(here, place) is Access.ATOMIC for place in tags.values())
-    return Where(base, offset, Access.ATOMIC if shared else Access.PLAIN, CTX_TAG not in tags)
+    return Where(base, offset, Access.ATOMIC if shared else Access.PLAIN)
 
 
 def _choose(b: Body, pointer: Value, tags: dict[int, Place]) -> str:

@@ -40,7 +40,7 @@ def output(b: Body, here: Here) -> None:
     flags = b.get(4)
     choices = _rings(here)
     meant = b.get(1)
-    source = resolve(b, here, 2).operand(b) if here.places(2) else None
+    source = resolve(b, here, 2).operand if here.places(2) else None
 
     def one(index: int) -> Value:
         name = here.unit.raw.lower(ring_output, _ring(here, index).g)
