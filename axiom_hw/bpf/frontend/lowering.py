@@ -149,7 +149,7 @@ class Lowering:
         debug = self.module.debug
         if debug is not None:
             parameters = [(name, kind.debug(self)) for name, kind in signature.parameters]
-            file = debug.file(self.source.file, "\n".join(self.source.lines) + "\n")
+            file = debug.file(self.source.file, self.source.text)
             line = self.source.node.lineno
             self._scope = debug.subprogram(
                 file, signature.symbol, line, self.result.debug(self), parameters, local=not entry
@@ -159,7 +159,7 @@ class Lowering:
 
     def span(self, node: ast.AST) -> Span:
         """Where a node stands in its file."""
-        return Span.of(node, self.source.file, self.source.lines)
+        return self.source.span(node)
 
     def refuse(self, node: ast.AST, problem: str, fix: str = "", code: str = "P001") -> Refused:
         """The error for a node: to be raised. `fix` is what to write instead."""

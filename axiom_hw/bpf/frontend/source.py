@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType
 
+from axiom_hw.bpf.frontend.refusal import Span
 from axiom_hw.errors import SpecError
 
 
@@ -26,6 +27,15 @@ class Source:
     @property
     def name(self) -> str:
         return self.function.__name__
+
+    @property
+    def text(self) -> str:
+        """The whole file."""
+        return "\n".join(self.lines) + "\n"
+
+    def span(self, node: ast.AST) -> Span:
+        """Where a node stands."""
+        return Span.of(node, self.file, self.lines)
 
     def enclosing(self) -> Iterator[tuple[str, object]]:
         """The variables of enclosing functions that this one uses, as far as they have values."""

@@ -1,0 +1,71 @@
+"""LLVM IR text to a BPF object. What it does depends on the text alone: the same text gives the same bytes.
+
+The passes are listed one by one, because a default pipeline leaks 80 KB each time one is made (llvmlite 0.50). More of
+them aren't needed: the native engine optimises what comes out of here again, with types and for the host.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from threading import Lock
+from typing import Any, Final
+
+from axiom_hw.errors import MissingDependency
+
+HEADER: Final = 'target triple = "bpfel"\ntarget datalayout = "e-m:e-p:64:64-i64:64-i128:128-n32:64-S128"\n'
+_CPU: Final = "v4"  # signed division, sign-extending moves and loads
+_PASSES: Final = (
+    "always_inliner", "global_dead_code_eliminate", "sroa", "instruction_combine", "simplify_cfg", "sccp",
+    "jump_threading", "instruction_combine", "simplify_cfg", "loop_simplify", "loop_rotate", "instruction_combine",
+    "loop_deletion", "aggressive_dce", "dead_store_elimination", "instruction_combine", "simplify_cfg",
+    "global_dead_code_eliminate",
+)  # fmt: skip
+_LOCK: Final = Lock()  # LLVM's context is one for the process
+
+
+def emit_object(text: str) -> bytes:
+    """The object of a module. Raises `MissingDependency` without llvmlite."""
+    binding = _llvm()
+    with _LOCK:
+        module = _optimised(binding, text)
+        made: bytes = _machine().emit_object(module)
+        return made
+
+
+def emit_ir(text: str) -> str:
+    """The module as it is before instructions are chosen: for tests, and for people who are curious."""
+    with _LOCK:
+        return str(_optimised(_llvm(), text))
+
+
+def _optimised(binding: Any, text: str) -> Any:
+    module = binding.parse_assembly(HEADER + text)
+    module.verify()
+    passes = binding.create_new_module_pass_manager()
+    for name in _PASSES:
+        getattr(passes, f"add_{name}_pass")()
+    passes.run(module, binding.create_pass_builder(_machine(), _tuning()))
+    return module
+
+
+def _llvm() -> Any:
+    try:
+        from llvmlite import binding
+    except ImportError:
+        raise MissingDependency(
+            "llvmlite", "isn't installed; programs in Python are compiled with it", "pip install llvmlite"
+        ) from None
+    return binding
+
+
+@cache
+def _machine() -> Any:
+    binding = _llvm()
+    binding.initialize_all_targets()
+    binding.initialize_all_asmprinters()
+    return binding.Target.from_triple("bpfel").create_target_machine(cpu=_CPU, opt=2, reloc="pic")
+
+
+@cache
+def _tuning() -> Any:
+    return _llvm().create_pipeline_tuning_options()
