@@ -195,7 +195,8 @@ def followed(base: Reg, name: str) -> Ptr:
     if base is None:
         raise Refusal("V101", f"{name} isn't initialised on this path")
     if isinstance(base, Num):
-        raise Refusal("V104", f"{name} is a number here, not a pointer", [f"{name} = {base!r}"])
+        nothing = "None" if base.umax == 0 else ""  # in Python the only number that is followed by mistake
+        raise Refusal("V104", f"{name} is a number here, not a pointer", [f"{name} = {base!r}"], about=nothing)
     if base.null:
         raise Refusal("V103", f"{name} may be NULL here", [f"{name} = {base!r}"], about=called(base))
     if base.kind in (Kind.MAP, Kind.CODE):

@@ -101,9 +101,17 @@ TABLE: Final[tuple[Code, ...]] = (
          "must be proved that this never happens.", "Mask the count: `n & 63`."),
     Code("V504", "key that may be missing", "For a key that the map doesn't have Python raises KeyError. A program "
          "can't raise, so it must be proved that this never happens.", "Ask first, with `in` or `.get()`."),
+    Code("V505", "number that may be None", "For arithmetic with None Python raises TypeError. A program can't raise, "
+         "so it must be proved that this never happens.", "Test it first: `if x is None: return 0`."),
 )  # fmt: skip
 
 BY_ID: Final = {row.id: row for row in TABLE}
 
 # The code for each row of `helpers.RAISES`, by name.
-RAISED: Final = {"ZeroDivisionError": "V501", "IndexError": "V502", "ValueError": "V503", "KeyError": "V504"}
+RAISED: Final = {
+    "ZeroDivisionError": "V501",
+    "IndexError": "V502",
+    "ValueError": "V503",
+    "KeyError": "V504",
+    "TypeError": "V505",
+}

@@ -22,6 +22,7 @@ class Wording:
 
 _TABLE: Final[dict[str, Wording]] = {
     "V103": Wording("{name} may be None here", "test it first: `if {bare} is None: return 0`"),
+    "V104": Wording("{name} is None on a path to here", "test it first: `if x is None: return 0`"),
     "V201": Wording("{problem}", "compare the index with the number of elements first: `if i < 4: ...`"),
     "V202": Wording("the index has no known limits here",
                     "compare it with the number of elements first: `if i < 4: ...`"),
@@ -34,7 +35,13 @@ _TABLE: Final[dict[str, Wording]] = {
                     "count towards a limit, as in `for i in range(100)`"),
     "V403": Wording("{problem}", "give each loop a smaller bound, as in `for i in range(100)`"),
 }  # fmt: skip
-_NAMELESS: Final = {"V501": "a divisor", "V502": "an index", "V503": "a shift count", "V504": "a key"}
+_NAMELESS: Final = {
+    "V501": "a divisor",
+    "V502": "an index",
+    "V503": "a shift count",
+    "V504": "a key",
+    "V505": "a number",
+}
 
 
 def speaks_python(code: str, line: SourceLine | None) -> bool:
@@ -53,7 +60,11 @@ def tell(code: str, problem: str, fix: str, about: str, name: str) -> Wording:
     wording = _TABLE.get(code)
     if wording is None:
         return Wording(problem, fix)
-    told = wording.problem.format(name=f"`{name}`" if name else about or "this", problem=problem)
+    if code == "V104" and about != "None":
+        return Wording(problem, fix)
+    told = wording.problem.format(
+        name=f"`{name}`" if name else "this" if about == "None" else about or "this", problem=problem
+    )
     if code == "V103" and not name:
         return Wording(told, "give it a name and test that first: `if value is None: return 0`")
     return Wording(told, wording.fix.format(bare=name))
