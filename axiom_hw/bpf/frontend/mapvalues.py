@@ -116,7 +116,7 @@ class Entry(Value):
         raise low.refuse(node, f"the entries of the array {self.name} are there for good", "set it to 0")
 
     def _found(self, low: Lowering) -> str:
-        """The address of the value. It is never null, because the index is in range; but the verifier can't see that."""
+        """The address of the value; never null, because the index is in range, but the verifier can't see that."""
         return lookup(low, self.symbol, number_slot(low, self.index, U32))
 
     def _address(self, low: Lowering, node: ast.AST) -> str:
