@@ -1,4 +1,4 @@
-"""Every `*.case` file: the verifier's verdict is the one that the file pins, and the interpreter gives its result."""
+"""Every `*.case` file: the verifier's verdict is the one that the file pins, and both engines give its result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from axiom_hw.bpf.verifier.codes import TABLE
 from axiom_hw.bpf.verifier.rejection import Refusal
 from axiom_hw.errors import AsmError
 from tests.bpf.case_format import CaseError, Verdict, load, parse, paths
-from tests.bpf.fuzz.oracle import NoisyEnv, examine, judge, outcome
+from tests.bpf.engines import ENGINES, outcome
+from tests.bpf.fuzz.oracle import NoisyEnv, examine, judge, run_counted
 
 PATIENT_NS = 300_000_000_000  # a slow machine must come to the same verdict
 ELSEWHERE = {"V403"}  # takes a clock: below
@@ -34,10 +35,22 @@ def test_case(path: Path) -> None:
         assert case.message is None or str(verdict) == case.message
         return
     assert isinstance(verdict, Verified), str(verdict)
-    r0, insns = outcome(verdict, case.ctx, NoisyEnv(Random(0)))
+    r0, insns = run_counted(verdict, case.ctx, NoisyEnv(Random(0)))
     assert insns <= verdict.worst_case_insns
     assert case.r0 is None or r0 == case.r0
     examine(verdict, Random(0))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("path", [path for path in paths() if load(path).reject is None], ids=lambda path: path.stem)
+def test_accepted_case(path: Path, engine: str) -> None:
+    """The result that the file pins; what the run leaves behind, as on the interpreter."""
+    case = load(path)
+    verdict = judge(case.spec, limits=Limits(case.max_insns or 1_000_000, PATIENT_NS))
+    assert isinstance(verdict, Verified)
+    found = outcome(engine, verdict, case.ctx)
+    assert case.r0 is None or found.r0 == case.r0
+    assert found.differs(outcome("interp", verdict, case.ctx)) == ""
 
 
 def test_every_code_has_a_case() -> None:

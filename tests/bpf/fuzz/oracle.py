@@ -29,15 +29,11 @@ from axiom_hw.bpf.verifier import Limits, Rejected, verify
 from axiom_hw.bpf.verifier.cfg import shape_of
 from axiom_hw.bpf.verifier.explore import Walk
 from tests.bpf.fuzz.claims import Claims
+from tests.bpf.numbers import interesting, interesting_bytes
 
 LIMITS: Final = Limits(visited_insns=20_000)
 LONGEST_RUN: Final = 20_000  # programs with a longer worst case are judged, but not run
 RUNS: Final = 2
-_EDGES: Final = tuple(
-    edge & 0xFFFFFFFFFFFFFFFF
-    for bits in (3, 6, 7, 8, 15, 16, 31, 32, 63)
-    for edge in ((1 << bits) - 1, 1 << bits, -(1 << bits), (1 << bits) + 1)
-)
 
 
 class Violation(AssertionError):
@@ -135,7 +131,7 @@ def judge(spec: ProgramSpec, *, limits: Limits = LIMITS) -> Verified | Rejected:
         return rejected
 
 
-def outcome(verified: Verified, ctx: bytes, env: NoisyEnv) -> tuple[int, int]:
+def run_counted(verified: Verified, ctx: bytes, env: NoisyEnv) -> tuple[int, int]:
     """r0 of a run on fresh maps, and how many instructions it took."""
     return Interpreter(verified, [create_map(m) for m in verified.spec.maps], env).run_counted(ctx)
 
@@ -181,26 +177,6 @@ def without_pruning(spec: ProgramSpec, maps: list[Map]) -> Claims | None:
             raise Violation(f"accepted with pruning, but without: {rejected}") from None
         return None
     return claims
-
-
-def interesting(random: Random) -> int:
-    """64 bits: an edge, a small number, something near an edge, or anything."""
-    match random.randrange(5):
-        case 0:
-            return random.choice(_EDGES)
-        case 1:
-            return random.randrange(16)
-        case 2:
-            return random.choice(_EDGES) + random.randrange(-3, 4) & 0xFFFFFFFFFFFFFFFF
-        case 3:
-            return random.getrandbits(random.randrange(1, 65))
-        case _:
-            return random.getrandbits(64)
-
-
-def interesting_bytes(random: Random, size: int) -> bytes:
-    words = b"".join(interesting(random).to_bytes(8, "little") for _ in range(-(-size // 8)))
-    return words[:size]
 
 
 def _fill(maps: list[Map], random: Random) -> None:
