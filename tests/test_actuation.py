@@ -219,15 +219,15 @@ def test_only_an_operator_releases_the_stop_and_nothing_comes_back(bench: Bench)
 
 
 def test_a_stop_beside_a_release_is_not_undone_by_it(bench: Bench) -> None:
-    """The release acknowledges the stop that the operator saw; another one that comes in meanwhile stays latched."""
+    """The release acknowledges the stops up to the one that it saw; one that comes in meanwhile stays latched."""
     bench.guard.emergency_stop("first", "safety")
-    seen = bench.guard.stopped
+    seen = bench.guard._shared.stops
     bench.guard.emergency_stop("second", "safety")
-    second = bench.guard.stopped
-    bench.guard._stop = seen  # the release reads the first
+    bench.guard._shared.release_stop(seen)
+    assert bench.guard.stopped is not None
+    assert bench.guard.stopped.reason == "second"
     assert bench.guard.release_stop("Ada")
-    bench.guard._stop = second  # and the second is stored after it
-    assert bench.guard.stopped is second
+    assert bench.guard.stopped is None
 
 
 def test_leaving_makes_safe_whatever_happened() -> None:

@@ -3,6 +3,7 @@
 guard.py     who may write what: limits, the latched emergency stop, the safe state
 actuator.py  an output with the device behind it
 audit.py     the last decisions
+line_ops.py, shared_lines.py   the same rules for lines that native code writes
 """
 
 from axiom_hw.actuation.actuator import Actuator, open_actuators

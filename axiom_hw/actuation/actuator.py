@@ -27,6 +27,7 @@ class Actuator:
     write: Callable[[int, bool], None]
     read: Callable[[], int]
     release: Callable[[], None]
+    fd: int | None = None  # of the kernel, for a line: `GpioRequest.descriptor`
 
     @property
     def safe(self) -> tuple[int, bool]:
@@ -79,7 +80,7 @@ def _open_line(board: Board, line: OutputLine, gpio: GpioBackend, consumer: str)
     def write(value: int, _enabled: bool) -> None:
         request.set(line.line, value)
 
-    return Actuator(line, write, partial(request.get, line.line), request.release)
+    return Actuator(line, write, partial(request.get, line.line), request.release, request.descriptor())
 
 
 def _open_channel(board: Board, channel: PwmChannel, pwm: PwmBackend | None) -> Actuator:

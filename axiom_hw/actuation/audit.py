@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from itertools import count
@@ -17,6 +18,7 @@ class Verdict(Enum):
     UNKNOWN = "refused: no such output"
     REFUSED = "refused: not a value that this output takes"
     CLOSED = "refused: the guard is closed"
+    CROWDED = "refused: as many orders as there is room for wait for the device"
     FAILED = "the device failed"
     LATCHED = "emergency stop latched"
     RELEASED = "emergency stop released"
@@ -45,10 +47,11 @@ class Audit:
     Synchronization: any thread, without a lock; appending to the ring and counting are atomic.
     """
 
-    def __init__(self, entries: int) -> None:
+    def __init__(self, entries: int, next_number: Callable[[], int] | None = None) -> None:
+        """`next_number` counts the decisions, where others are kept elsewhere."""
         # Kept as tuples: building a Decision would cost a third of a write, and few are ever read.
         self._rows: deque[tuple[int, int, str, str, int, int | None, Verdict, int]] = deque(maxlen=entries)
-        self._numbers = count(1)
+        self._next_number = next_number if next_number is not None else count(1).__next__
 
     def record(
         self,
@@ -61,7 +64,7 @@ class Audit:
         errno: int,
     ) -> None:
         """Append one decision; the oldest makes room."""
-        self._rows.append((next(self._numbers), timestamp_ns, source, output, wanted, written, verdict, errno))
+        self._rows.append((self._next_number(), timestamp_ns, source, output, wanted, written, verdict, errno))
 
     def decisions(self) -> tuple[Decision, ...]:
         """What is kept, oldest first."""
@@ -71,9 +74,3 @@ class Audit:
             except RuntimeError:  # another thread appended meanwhile: look again
                 continue
             return tuple(Decision(*row) for row in rows)
-
-    @property
-    def overwritten(self) -> int:
-        """How many decisions are no longer kept."""
-        kept = self.decisions()
-        return kept[0].number - 1 if kept else 0

@@ -14,21 +14,25 @@ from __future__ import annotations
 
 import errno
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Protocol, Self
 
 from axiom_hw.actuation.actuator import CONSUMER, Actuator, open_actuators
 from axiom_hw.actuation.audit import Audit, Decision, Verdict
+from axiom_hw.actuation.shared_lines import Ask, SharedLine, SharedLines, plain_ask
 from axiom_hw.backends.gpio import GpioBackend
 from axiom_hw.backends.pwm import PwmBackend
 from axiom_hw.board import Board, PwmChannel
+from axiom_hw.bpf.engine.machine import NativeHelper
 from axiom_hw.errors import BackendError, OutputError
 from axiom_hw.events import PwmEvent
 
 AUDIT_ENTRIES: Final = 256
+_LOOK_AGAIN_S: Final = 0.001
 SETTLE_NS: Final = 500_000_000  # how long the safe state waits for another thread's write before it writes past it
 
 PwmListener = Callable[[PwmChannel, PwmEvent], object]
@@ -78,19 +82,21 @@ class _Lane:
     never waited for, but by the safe state.
     """
 
-    __slots__ = ("actuator", "holder", "pending", "writing")
+    __slots__ = ("actuator", "holder", "pending", "row", "writing")
 
     def __init__(self, actuator: Actuator) -> None:
         self.actuator = actuator
         self.pending: deque[_Order] = deque()
         self.writing = threading.Lock()
         self.holder = 0
+        self.row: int | None = None  # of a line whose orders native code writes too: SharedLines has them instead
 
 
 class Guard:
     """The only writer of a board's outputs.
 
-    `read_input(chip_id, line)` answers for lines that aren't outputs, and raises `BackendError` for others.
+    `read_input(chip_id, line)` answers for lines that aren't outputs, and raises `BackendError` for others. With `ask`,
+    native code may write the lines too, where all of them are the kernel's own, and read these and the `inputs`.
 
     Synchronization: every method from any thread, without a lock, from listeners and signal handlers too. `close`
     once, by the owner.
@@ -104,6 +110,8 @@ class Guard:
         read_input: ReadInput | None = None,
         audit_entries: int = AUDIT_ENTRIES,
         settle_ns: int = SETTLE_NS,
+        ask: Ask | None = None,
+        inputs: Sequence[SharedLine] = (),
     ) -> None:
         self._clock = clock
         self._read_input = read_input
@@ -116,12 +124,16 @@ class Guard:
             else:
                 self._lines[output.chip_id, output.line] = lane
         self._lanes = (*self._lines.values(), *self._channels.values())
-        self._audit = Audit(audit_entries)
+        shared = _shared(actuators) if ask is not None else ()
+        self._shared = SharedLines((*shared, *inputs) if shared else (), ask if ask is not None else plain_ask)
+        for line in shared:
+            self._lines[line.chip_id, line.line].row = self._shared.row(line.chip_id, line.line)
+        self._is_shared = bool(shared)
+        self._audit = Audit(audit_entries, self._shared.next_number if shared else None)
+        self._audit_entries = audit_entries
         self._settle_ns = settle_ns
         self._listeners: tuple[PwmListener, ...] = ()
-        # Latched while these two differ: a stop that comes in beside a release is a third object, and stays.
-        self._stop: Stop | None = None
-        self._acknowledged: Stop | None = None
+        self._stop: Stop | None = None  # the last one; whether it is latched stands in the shared state
         self._is_closed = False
 
     @classmethod
@@ -136,10 +148,12 @@ class Guard:
         consumer: str = CONSUMER,
         audit_entries: int = AUDIT_ENTRIES,
         on_missing: Callable[[PwmChannel, BackendError], object] | None = None,
+        ask: Ask | None = None,
+        inputs: Sequence[SharedLine] = (),
     ) -> Guard:
         """Take every output of the board, each in its safe state from the first moment; see `open_actuators`."""
         actuators = open_actuators(board, gpio, pwm, consumer, on_missing)
-        return cls(actuators, clock, read_input=read_input, audit_entries=audit_entries)
+        return cls(actuators, clock, read_input=read_input, audit_entries=audit_entries, ask=ask, inputs=inputs)
 
     def set_gpio(self, line: int, value: int, source: str, chip_id: int = 0) -> int:
         """Drive an output line to 0 or 1. `source` is who asks, for the audit.
@@ -151,6 +165,8 @@ class Guard:
         lane = self._lines.get((chip_id, line))
         if lane is None:
             return self._refuse(f"gpio/{chip_id}/line{line}", source, value, Verdict.UNKNOWN, errno.ENODEV)
+        if lane.row is not None:
+            return self._shared.set(lane.row, value, source)
         if value not in (0, 1):
             return self._refuse(lane.actuator.output.name, source, value, Verdict.REFUSED, errno.EINVAL)
         return self._submit(lane, _Order(source, value, value, True, Verdict.APPLIED))
@@ -190,17 +206,22 @@ class Guard:
         thread is writing just now is made safe by that thread, right after.
         """
         self._stop = Stop(reason, source, self._clock.now_ns())
+        self._shared.stop()  # the latch: from here on every write makes safe
         self._record(source, f"all outputs: {reason}", 0, None, Verdict.LATCHED, 0)
         if self._is_closed:
             return 0  # the devices were made safe and given back
-        results = [self._submit(lane, _safe_order(lane, source)) for lane in self._lanes]
+        results = [self._make_safe(lane, source) for lane in self._lanes]
         return next((result for result in results if result), 0)
+
+    def _make_safe(self, lane: _Lane, source: str) -> int:
+        if lane.row is not None:
+            return self._shared.make_safe(lane.row, source) or 0
+        return self._submit(lane, _safe_order(lane, source))
 
     @property
     def stopped(self) -> Stop | None:
         """The stop that is latched, or None."""
-        stop = self._stop
-        return None if stop is self._acknowledged else stop
+        return self._stop if self._shared.is_stopped else None
 
     def release_stop(self, operator: str) -> bool:
         """Unlatch the stop; `operator` is the person, for the audit. Restores nothing: outputs stay safe until written.
@@ -210,10 +231,10 @@ class Guard:
         """
         if not operator.strip():
             raise OutputError("emergency stop", "is released by an operator, who has a name", "give the person's name")
-        stop = self._stop
-        if stop is None or stop is self._acknowledged:
+        seen = self._shared.stops  # one that comes in from here on stays latched
+        if not self._shared.is_stopped:
             return False
-        self._acknowledged = stop
+        self._shared.release_stop(seen)
         self._record(operator, "all outputs", 0, None, Verdict.RELEASED, 0)
         return True
 
@@ -224,6 +245,10 @@ class Guard:
         """
         failures = []
         for lane in self._lanes:
+            if lane.row is not None:
+                if result := self._settle(lane.row, source):
+                    failures.append(_failure(lane, result))
+                continue
             order = _safe_order(lane, source)
             self._submit(lane, order)
             if (
@@ -235,9 +260,19 @@ class Guard:
             if order.result is None:
                 self._write(lane, order)
             if order.result:
-                problem = errno.errorcode.get(-order.result, str(order.result))
-                failures.append(Failure(lane.actuator.output.name, problem))
+                failures.append(_failure(lane, order.result))
         return tuple(failures)
+
+    def _settle(self, row: int, source: str) -> int:
+        """Make a shared line safe: 0 or a negative errno."""
+        before = self._shared.safe_writes(row)
+        result = self._shared.make_safe(row, source)
+        deadline_ns = time.monotonic_ns() + self._settle_ns
+        while result is None and time.monotonic_ns() < deadline_ns:
+            time.sleep(_LOOK_AGAIN_S)
+            if self._shared.safe_writes(row) != before:
+                result = self._shared.safe_result(row)
+        return self._shared.force_safe(row, source) if result is None else result
 
     def on_pwm_applied(self, listener: PwmListener) -> None:
         """Call `listener(channel, event)` after each state that was written, by the thread that wrote it.
@@ -248,18 +283,27 @@ class Guard:
 
     def audit(self) -> tuple[Decision, ...]:
         """The last decisions, oldest first."""
-        return self._audit.decisions()
+        kept = self._audit.decisions()
+        if not self._is_shared:
+            return kept
+        return tuple(sorted((*kept, *self._shared.decisions()), key=_number_of)[-self._audit_entries :])
 
     @property
     def overwritten(self) -> int:
         """How many decisions the audit no longer holds."""
-        return self._audit.overwritten
+        kept = self.audit()
+        return kept[0].number - 1 if kept else 0
+
+    def natives(self, source: str) -> Mapping[int, NativeHelper]:
+        """Helpers that native code runs by itself, for one program; none where a line isn't the kernel's own."""
+        return self._shared.natives(source) if self._is_shared else {}
 
     def close(self) -> tuple[Failure, ...]:
         """Make every output safe, refuse what comes after, give the devices back. A second time does nothing."""
         if self._is_closed:
             return ()
         self._is_closed = True
+        self._shared.close()
         failures = list(self.safe_state("close"))
         for lane in self._lanes:
             try:
@@ -309,11 +353,12 @@ class Guard:
         output = lane.actuator.output
         level, enabled, verdict, number = order.level, order.enabled, order.verdict, 0
         if not order.is_safe:
-            if self._is_closed:
+            now = self._shared.verdict()
+            if now is Verdict.CLOSED:
                 self._record(order.source, output.name, order.wanted, None, Verdict.CLOSED, errno.ESHUTDOWN)
                 order.result = -errno.ESHUTDOWN
                 return None
-            if self.stopped is not None:
+            if now is Verdict.STOPPED:
                 (level, enabled), verdict, number = lane.actuator.safe, Verdict.STOPPED, errno.EPERM
         try:
             lane.actuator.write(level, enabled)
@@ -342,6 +387,28 @@ class Guard:
 def _safe_order(lane: _Lane, source: str) -> _Order:
     level, enabled = lane.actuator.safe
     return _Order(source, level, level, enabled, Verdict.APPLIED, is_safe=True)
+
+
+def _shared(actuators: Sequence[Actuator]) -> tuple[SharedLine, ...]:
+    """The lines that native code can write: all of a board's, or none."""
+    lines = [(a.output, a.fd) for a in actuators if not isinstance(a.output, PwmChannel)]
+    return (
+        tuple(
+            SharedLine(line.name, line.chip_id, line.line, fd, 0, line.safe_value)
+            for line, fd in lines
+            if fd is not None
+        )
+        if all(fd is not None for _, fd in lines)
+        else ()
+    )
+
+
+def _failure(lane: _Lane, result: int) -> Failure:
+    return Failure(lane.actuator.output.name, errno.errorcode.get(-result, str(result)))
+
+
+def _number_of(decision: Decision) -> int:
+    return decision.number
 
 
 def _number(error: BackendError) -> int:

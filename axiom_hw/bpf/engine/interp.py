@@ -84,8 +84,10 @@ class Interpreter:
 
 def _callable(env: Env, helpers: Mapping[int, Implementation]) -> Mapping[int, Implementation]:
     check_rows(env)
-    offered = {id: hardware_call(BY_ID[id], function) for id, function in env.hardware.items()}
-    offered |= {id: hardware_call(BY_ID[id], _bound(native)) for id, native in natives_of(env).items()}
+    # Where there are both, the Python function: a native one may be running without the GIL just now, and as plain
+    # Python it isn't atomic beside that.
+    offered = {id: hardware_call(BY_ID[id], _bound(native)) for id, native in natives_of(env).items()}
+    offered |= {id: hardware_call(BY_ID[id], function) for id, function in env.hardware.items()}
     return MappingProxyType({**offered, **helpers})
 
 
