@@ -18,21 +18,13 @@ class Debug:
     def __init__(self, file: str, text: str) -> None:
         self._nodes: dict[str, str] = {}
         self._globals: list[str] = []
-        self._files = {
-            file: self.node(f'!DIFile(filename: "{_escaped(file)}", directory: "", source: "{_escaped(text)}")')
-        }
+        self.texts: dict[str, str] = {}  # of the source files so far, by name
+        self._main_file = self.file(file, text)
         self._unit_slot = self._reserve()
-        self._main_file = self._files[file]
 
     def node(self, text: str) -> str:
         """The number of a node, `!7`."""
         return self._nodes.setdefault(text, f"!{len(self._nodes)}")
-
-    def distinct(self, text: str) -> str:
-        """A node of its own, even if there is one like it."""
-        number = f"!{len(self._nodes)}"
-        self._nodes[f"distinct {text} ; {number}"] = number
-        return number
 
     def _reserve(self) -> str:
         number = f"!{len(self._nodes)}"
@@ -41,11 +33,8 @@ class Debug:
 
     def file(self, file: str, text: str) -> str:
         """A source file, with its text, which goes into the object's line information."""
-        if file not in self._files:
-            self._files[file] = self.node(
-                f'!DIFile(filename: "{_escaped(file)}", directory: "", source: "{_escaped(text)}")'
-            )
-        return self._files[file]
+        self.texts[file] = text
+        return self.node(f'!DIFile(filename: "{_escaped(file)}", directory: "", source: "{_escaped(text)}")')
 
     def scalar(self, scalar: Scalar) -> str:
         """An integer type."""
@@ -54,6 +43,7 @@ class Debug:
         return self.node(f'!DIBasicType(name: "{name}", size: {8 * scalar.size}, encoding: {encoding})')
 
     def boolean(self) -> str:
+        """C's bool."""
         return self.node('!DIBasicType(name: "_Bool", size: 8, encoding: DW_ATE_boolean)')
 
     def pointer(self, target: str) -> str:
@@ -132,15 +122,11 @@ class Debug:
             f"isOptimized: true, runtimeVersion: 0, emissionKind: FullDebug, globals: {found})",
         )
         flags = [self.node('!{i32 2, !"Debug Info Version", i32 3}'), self.node('!{i32 7, !"Dwarf Version", i32 4}')]
-        rows = [f"{number} = {_bare(text)}" for text, number in self._nodes.items()]
+        rows = [f"{number} = {text}" for text, number in self._nodes.items()]
         return [f"!llvm.dbg.cu = !{{{self._unit_slot}}}", f"!llvm.module.flags = !{{{', '.join(flags)}}}", *rows]
 
     def _replace(self, number: str, text: str) -> None:
         self._nodes = {text if n == number else t: n for t, n in self._nodes.items()}
-
-
-def _bare(text: str) -> str:
-    return text.partition(" ; !")[0] if text.startswith("distinct") else text
 
 
 def _escaped(text: str) -> str:

@@ -24,8 +24,8 @@ class Dialect(Protocol):
         ...
 
     @property
-    def raises(self) -> bool:
-        """Whether paths on which Python would raise end in a marker; else they are taken to be impossible."""
+    def judged(self) -> bool:
+        """Whether the verifier sees it: then paths on which Python would raise end in a marker that it refuses."""
         ...
 
     def is_fixed(self, annotation: object) -> bool:

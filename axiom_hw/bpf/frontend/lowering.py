@@ -42,6 +42,7 @@ class Lowering:
         self.here: ast.AST = source.node
         self._scope = ""  # of debug information
         self._entry: list[str] = []
+        self._zeros: list[str] = []
         self._lines: list[str] = []
         self._count = 0
         self._open = True  # whether the block has no terminator yet
@@ -70,12 +71,18 @@ class Lowering:
         self._count += 1
         return f"{hint}.{self._count}"
 
-    def alloca(self, kind: str, hint: str = "", align: int = 8) -> str:
-        """A slot of the frame: the name of its address. It lives as long as the function runs."""
+    def alloca(self, kind: str, hint: str = "", align: int = 8, zero: bool = True) -> str:
+        """A slot of the frame: the name of its address. It lives as long as the function runs.
+
+        A number's or pointer's is 0 at first, unless not `zero`: where LLVM may take any value for one that was never
+        written, it moves reads to paths without writes, and the verifier, rightly, refuses those.
+        """
         self._count += 1
         safe = "".join(c if c.isascii() and c.isalnum() else "_" for c in hint)
         name = f"%{safe}.{self._count}"
         self._entry.append(f"  {name} = alloca {kind}, align {align}")
+        if zero and self.dialect.judged and not kind.startswith(("[", "{")):
+            self._zeros.append(f"  store {kind} {'null' if kind == 'ptr' else '0'}, ptr {name}, align {align}")
         return name
 
     def start(self, label: str, flow: Flow) -> None:
@@ -131,7 +138,7 @@ class Lowering:
 
     def body(self) -> str:
         """All of the text, from the opening brace to the closing one."""
-        return "\n".join(["{", "entry:", *self._entry, *self._lines, "}"])
+        return "\n".join(["{", "entry:", *self._entry, *self._zeros, *self._lines, "}"])
 
     def _place(self) -> str:
         if not self._scope or self.module.debug is None:
@@ -174,7 +181,7 @@ class Lowering:
 
         The path there ends in a call that the verifier refuses if it can be reached; `node` is what it names.
         """
-        if condition == "false" or not self.dialect.raises:
+        if condition == "false" or not self.dialect.judged:
             return
         raised, on = self.label("raises"), self.label("on")
         flow = self.flow

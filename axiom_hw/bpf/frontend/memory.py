@@ -128,7 +128,7 @@ def fetch_op(low: Lowering, address: str, scalar: Scalar, op: ast.operator, numb
 
 def held_number(low: Lowering, number: Number, scalar: Scalar) -> str:
     """The address of memory with a number in it, wrapped to the type: what helpers take for a key or a value."""
-    slot = low.alloca(f"i{8 * scalar.size}", "held")
+    slot = low.alloca(f"i{8 * scalar.size}", "held", zero=False)
     low.emit(f"store i{8 * scalar.size} {narrow(low, number, scalar)}, ptr {slot}, align {scalar.size}")
     return slot
 

@@ -6,6 +6,7 @@ Rejections by the verifier name it: "`last` may be None here".
 from __future__ import annotations
 
 import ast
+import posixpath
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -24,11 +25,12 @@ def named(spec: ProgramSpec, texts: Mapping[str, str]) -> ProgramSpec:
     Several expressions may begin in one place. Of an instruction that stands for what Python raises, the name is the
     expression at fault; of any other, the innermost: what is followed or called.
     """
+    known = {posixpath.normpath(file): text for file, text in texts.items()}  # as the object's lines call them
     lines = {}
     for pc, line in spec.lines.items():
         insn = spec.insns[pc]
         raised = RAISES_BY_ID.get(insn.imm) if insn.code == _CALL and insn.src == CALL_HELPER else None
-        name = expression_at(texts.get(line.file, ""), line.line, line.column, raised.name if raised else "")
+        name = expression_at(known.get(line.file, ""), line.line, line.column, raised.name if raised else "")
         lines[pc] = replace(line, name=name or "")
     return replace(spec, lines=MappingProxyType(lines))
 

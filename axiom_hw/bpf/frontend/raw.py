@@ -40,7 +40,7 @@ class RawDialect:
 
     resolvers: tuple[Resolver, ...] = (primitive_value, extern_value, builtin_value, function_value, _known, constant)
     kinds: tuple[KindOf, ...] = (_memory_kind, basic_kind)
-    raises: bool = False
+    judged: bool = False
 
     def is_fixed(self, annotation: object) -> bool:
         return isinstance(annotation, type) and is_dataclass(annotation)

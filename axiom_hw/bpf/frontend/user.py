@@ -5,8 +5,9 @@ A function that it calls is compiled as well: a short one into its caller, a lon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from axiom_hw.bpf.elf import load_object
@@ -44,7 +45,7 @@ class UserDialect:
     section: str
     resolvers: tuple[Resolver, ...]
     kinds: tuple[KindOf, ...] = (*library.KINDS, basic_kind)
-    raises: bool = True
+    judged: bool = True
 
     def is_fixed(self, annotation: object) -> bool:
         return False
@@ -59,15 +60,34 @@ class UserDialect:
         return f"define internal {head} {'alwaysinline' if low.size <= _SHORT else 'noinline'} !dbg {low.scope}"
 
 
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A program before it is an object: LLVM IR, and the source files that it came from, by name."""
+
+    ir: str
+    texts: Mapping[str, str]
+
+    def object(self) -> bytes:
+        """The ELF file."""
+        return emit_object(self.ir)
+
+
 def lower_program(
-    function: Callable[..., object], section: str, *, board: Names = no_board, resolvers: Sequence[Resolver] = ()
-) -> str:
+    function: Callable[..., object], section: str, *, board: Names = no_board, resolvers: Sequence[Resolver] = (),
+    license: str = "Apache-2.0",
+) -> Compiled:  # fmt: skip
     """A program as LLVM IR. Raises `Refused` for what isn't in the language."""
     source = read_source(function)
-    module = Module(debug=Debug(source.file, source.text))
+    debug = Debug(source.file, source.text)
+    module = Module(debug=debug)
+    data = license.encode() + b"\0"
+    shown = "".join(f"\\{byte:02X}" for byte in data)
+    module.globals["_license"] = (
+        f'@_license = dso_local global [{len(data)} x i8] c"{shown}", section "license", align 1'
+    )
     known = (*resolvers, *library.resolvers(board), builtin_value, function_value)
     lower_function(module, UserDialect(section, known), function, entry=function.__name__)
-    return module.text()
+    return Compiled(module.text(), MappingProxyType(debug.texts))
 
 
 def compile_object(
@@ -79,11 +99,7 @@ def compile_object(
     `board` says what names on the board mean; `resolvers` are asked first what other names do. The same source gives
     the same bytes. Raises `Refused` with the line for what isn't in the language, `MissingDependency` without llvmlite.
     """
-    text = lower_program(function, section, board=board, resolvers=resolvers)
-    data = license.encode() + b"\0"
-    shown = "".join(f"\\{byte:02X}" for byte in data)
-    text += f'@_license = dso_local global [{len(data)} x i8] c"{shown}", section "license", align 1\n'
-    return emit_object(text)
+    return lower_program(function, section, board=board, resolvers=resolvers, license=license).object()
 
 
 def compile_program(
@@ -91,7 +107,6 @@ def compile_program(
     resolvers: Sequence[Resolver] = (), license: str = "Apache-2.0",
 ) -> ProgramSpec:  # fmt: skip
     """A program as a spec, loaded from its object. `ctx_of` gives the context of the section's hook."""
-    data = compile_object(function, section, board=board, resolvers=resolvers, license=license)
-    source = read_source(function)
-    loaded = load_object(data, source.file, ctx_of)
-    return named(loaded.program_named(function.__name__), {source.file: source.text})
+    lowered = lower_program(function, section, board=board, resolvers=resolvers, license=license)
+    loaded = load_object(lowered.object(), read_source(function).file, ctx_of)
+    return named(loaded.program_named(function.__name__), lowered.texts)
