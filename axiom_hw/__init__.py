@@ -8,6 +8,7 @@ bpf/        the machine: instructions, objects, verifier, engines, maps. Knows n
 board       what is wired to which pin (boards/*.toml)
 clock       time as an argument; VirtualClock for tests        scheduler  timers
 keys        what a program can be attached to                  slots      who dispatches; grace periods
+calls       what programs in Python call                       programs   from a Python function to a program
 runtime     the composition root                               bench      the mock bench
 app         what a user writes                                 cli/       `axiom-hw`
 """
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from axiom_hw.bench import MockBench as MockBench
     from axiom_hw.board import Board as Board
     from axiom_hw.board import load_board as load_board
+    from axiom_hw.bpf.layout import array_of as array_of
     from axiom_hw.bpf.layout import layout as layout
     from axiom_hw.bpf.layout import s8 as s8
     from axiom_hw.bpf.layout import s16 as s16
@@ -31,8 +33,16 @@ if TYPE_CHECKING:
     from axiom_hw.bpf.layout import u16 as u16
     from axiom_hw.bpf.layout import u32 as u32
     from axiom_hw.bpf.layout import u64 as u64
+    from axiom_hw.bpf.layout import zeros as zeros
     from axiom_hw.bpf.verifier import Rejected as Rejected
     from axiom_hw.bpf.verifier import verify as verify
+    from axiom_hw.calls import emergency_stop as emergency_stop
+    from axiom_hw.calls import gpio_get as gpio_get
+    from axiom_hw.calls import gpio_set as gpio_set
+    from axiom_hw.calls import now_ns as now_ns
+    from axiom_hw.calls import pwm_write as pwm_write
+    from axiom_hw.calls import random_u32 as random_u32
+    from axiom_hw.calls import slot as slot
     from axiom_hw.clock import MonotonicClock as MonotonicClock
     from axiom_hw.clock import VirtualClock as VirtualClock
     from axiom_hw.errors import AxiomError as AxiomError
@@ -49,8 +59,9 @@ _PUBLIC = {
     "app": "App",
     "bench": "MockBench",
     "board": "Board load_board",
-    "bpf.layout": "layout s8 s16 s32 s64 u8 u16 u32 u64",
+    "bpf.layout": "array_of layout s8 s16 s32 s64 u8 u16 u32 u64 zeros",
     "bpf.verifier": "Rejected verify",
+    "calls": "emergency_stop gpio_get gpio_set now_ns pwm_write random_u32 slot",
     "clock": "MonotonicClock VirtualClock",
     "errors": "AxiomError Fault",
     "events": "Edge GpioEvent PwmEvent TimerEvent",

@@ -2,7 +2,11 @@
 
 app = App("button", board="rpi5-bench")
 edges = app.ringbuf("edges", GpioEvent)
-app.load("button.bpf.s")                # each program goes to the hook that its section names
+
+@app.on("gpio/button")                  # compiled, proved and attached when the app runs
+def follow(ctx: GpioEvent) -> int:
+    edges.output(ctx)
+    return 0
 
 def show() -> None:
     for edge in edges:                  # ends with the run: --for, Ctrl-C, or the end of the scenario
@@ -19,7 +23,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from axiom_hw import console
 from axiom_hw.backends.sysfs_pwm import SysfsPwm
@@ -37,12 +41,14 @@ from axiom_hw.errors import AxiomError, SpecError
 from axiom_hw.events import ctx_of
 from axiom_hw.hooks import Link
 from axiom_hw.options import Options, parse_options
+from axiom_hw.programs import Written, written
 from axiom_hw.runtime import Devices, Runtime
 from axiom_hw.shared_maps import SharedMaps
 from axiom_hw.source import read_object
 from axiom_hw.waiting import Pace, PacedWaiter
 
 Scenario = Callable[[MockBench], None]
+F = TypeVar("F", bound=Callable[..., int])
 
 
 class App:
@@ -62,7 +68,7 @@ class App:
         self.bench: MockBench | None = None
         self._pace = Pace(self.end)
         self._maps = SharedMaps(secrets.randbits(64))
-        self._programs: list[_Program] = []
+        self._programs: list[_Program | Written] = []
         self._readers: list[RingReader[Any]] = []
         self._waiters: list[PacedWaiter] = []
         self._scenario: Scenario | None = None
@@ -142,6 +148,37 @@ class App:
                 program.attach(self.runtime)
         return tuple(proved)
 
+    def on(self, *hooks: str, priority: int = 0) -> Callable[[F], F]:
+        """Decorates a function that is a program, written in restricted Python, on one hook or several.
+
+        It runs on every event of `"gpio/button"` and the like; its parameter is the hook's context. What no program can
+        be is refused here, the rest where the board is known: when the app runs, or `axiom-hw verify` looks at it. The
+        function stays what it is, and can be called. Raises `HookError`, `Refused`.
+        """
+        if not hooks or not all(isinstance(hook, str) for hook in hooks):
+            raise SpecError("@app.on", "names no hook", 'say which: @app.on("gpio/button"), @app.on("timer/100ms")')
+
+        def declare(function: F) -> F:
+            found = written(function, hooks, priority)
+            self._programs.append(found)
+            if self.runtime is not None:
+                for program in self._ready(found, self.runtime.board):
+                    program.attach(self.runtime)
+            return function
+
+        return declare
+
+    def specs(self, board: Board | None = None) -> tuple[ProgramSpec, ...]:
+        """Every program that the app has, in the order of declaration, not proved yet where it is written in Python.
+
+        Names mean what they do on `board`, the app's own by default. Raises `Refused` where a function is no program.
+        """
+        board = board if board is not None else self._board(None)
+        found: list[ProgramSpec] = []
+        for program in self._programs:
+            found += program.specs(board, self._own_maps) if isinstance(program, Written) else (program.verified.spec,)
+        return tuple(found)
+
     def scenario(self, play: Scenario) -> Scenario:
         """Decorates what happens on the mock bench, where there is nobody to press and plug."""
         self._scenario = play
@@ -201,11 +238,13 @@ class App:
         if self.runtime is not None:
             raise SpecError(self.name, "has run already; its rings are closed", "make another App")
         options = options if options is not None else Options()
-        self.runtime = runtime = self._compose(options)
+        board = self._board(options.board)
+        ready = [one for program in self._programs for one in self._ready(program, board)]  # before a device is touched
+        self.runtime = runtime = self._compose(options, board)
         self._pace.clock = runtime.clock
         try:
             console.tell_missing(runtime)
-            for program in self._programs:
+            for program in ready:
                 program.attach(runtime)
             if self.bench is not None and self._scenario is not None:
                 self._scenario(self.bench)
@@ -276,9 +315,23 @@ class App:
         if self._failed:
             sys.exit(1)
 
-    def _compose(self, options: Options) -> Runtime:
-        wanted = options.board if options.board is not None else self.board
-        board = load_board(wanted) if isinstance(wanted, str) else wanted
+    def _board(self, instead: str | None) -> Board | None:
+        wanted = instead if instead is not None else self.board
+        return load_board(wanted) if isinstance(wanted, str) else wanted
+
+    def _own_maps(self) -> tuple[Map, ...]:
+        return tuple(self.maps.values())
+
+    def _ready(self, program: _Program | Written, board: Board | None) -> tuple[_Program, ...]:
+        """Compiled, proved, and with its maps."""
+        if isinstance(program, _Program):
+            return (program,)
+        proved = [verify(spec) for spec in program.specs(board, self._own_maps)]
+        bound: dict[str, Map] = {}
+        name = program.function.__name__
+        return tuple(_Program(one, self._maps.bind(name, one.spec.maps, bound), program.priority) for one in proved)
+
+    def _compose(self, options: Options, board: Board | None) -> Runtime:
         clock: Clock = VirtualClock() if options.mock and not options.real_time else MonotonicClock()
         scheduler, devices = None, None
         if board is not None and options.mock:

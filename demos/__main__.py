@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 DEMOS = (
-    ("heartbeat/heartbeat.py", "A program built by clang, on a real 100 ms timer"),
+    ("heartbeat.py", "A heartbeat on a real 100 ms timer"),
     ("button.py --mock", "A button and an LED on the mock bench, in virtual time"),
 )
 

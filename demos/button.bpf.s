@@ -1,4 +1,4 @@
-// The LED follows the button, and every edge goes through the ring with its kernel time stamp.
+// demos/button.py in assembly. The LED follows the button, and every edge goes through the ring with its kernel time stamp.
 // The context is `struct GpioEvent`: value at 20, see docs/programs-in-c-and-assembly.md.
 
 .map presses type=array key=4 value=8 entries=1

@@ -6,14 +6,21 @@ Wiring (boards/rpi5-bench.toml): button from GPIO17 (pin 11) to ground, LED with
     axiom-hw run demos/button.py                   # on the Pi, until Ctrl-C
 """
 
-from pathlib import Path
-
 import axiom_hw as hw
 
 app = hw.App("button", board="rpi5-bench")
 presses = app.array("presses", hw.u64)
 edges = app.ringbuf("edges", hw.GpioEvent)
-app.load(Path(__file__).with_name("button.bpf.s"))
+
+
+@app.on("gpio/button")
+def follow(ctx: hw.GpioEvent) -> int:
+    """Runs on each edge, compiled: what it may do is in docs/writing-programs.md."""
+    if ctx.edge == hw.Edge.RISING:
+        presses[0] += 1
+    hw.gpio_set("led", ctx.value)
+    edges.output(ctx)  # last: who reads it finds the rest done
+    return 0
 
 
 @app.scenario

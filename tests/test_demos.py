@@ -38,7 +38,13 @@ def test_make_demo_runs_both_and_ends_by_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("demos/heartbeat/heartbeat.py",), ("-m", "axiom_hw", "run", "demos/heartbeat/heartbeat.py")]
+    "command",
+    [
+        ("demos/heartbeat.py",),
+        ("demos/heartbeat/heartbeat.py",),  # in C
+        ("-m", "axiom_hw", "run", "demos/heartbeat.py"),
+        ("-m", "axiom_hw", "run", "demos/heartbeat/heartbeat.py"),
+    ],
 )
 def test_heartbeat_in_virtual_time(command: tuple[str, ...]) -> None:
     assert run(*command, "--mock") == HEARTBEAT

@@ -168,7 +168,7 @@ def test_pages_that_derive_from_the_tables_are_up_to_date() -> None:
 def test_the_picture_shows_what_the_demos_print() -> None:
     picture = module("make_picture")
     shown = picture["text_of"]((ROOT / "docs/demo.svg").read_text())
-    printed = [run(str(ROOT / "demos" / demo), "--mock") for demo in ("heartbeat/heartbeat.py", "button.py")]
+    printed = [run(str(ROOT / "demos" / demo), "--mock") for demo in ("heartbeat.py", "button.py")]
     lines = [line.rstrip() for text in printed for line in text.splitlines()]
     titles = [line for line in shown if line not in lines]
     assert [line for line in shown if line in lines] == lines, "run `make docs`"

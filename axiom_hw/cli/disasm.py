@@ -18,7 +18,7 @@ def disasm(
     file: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="An object, assembly, or hex; - is hex on standard input.",
+            metavar="FILE", help="An application, an object, assembly, or hex; - is hex on standard input.",
             autocompletion=complete_programs,
         ),
     ],

@@ -45,7 +45,9 @@ def exec_(
     batch: Annotated[
         str, typer.Option("--batch", metavar="FILE", help="Requests, a JSON object a line; - is standard input.")
     ] = "",
-    object_file: Annotated[str, typer.Option("--object", metavar="FILE.o", help="The object for --events.")] = "",
+    object_file: Annotated[
+        str, typer.Option("--object", metavar="FILE", help="The object (.o) or application (.py) for --events.")
+    ] = "",
     events: Annotated[
         str, typer.Option("--events", metavar="FILE.jsonl", help="What happens, a JSON object a line.")
     ] = "",
@@ -119,7 +121,13 @@ def _request(fields: Fields) -> tuple[ProgramSpec, bytes]:
 
 
 def _scenario(object_file: str, events: str) -> None:
-    declared: ObjectSpec = load_object(_read(object_file), object_file, lambda section: CtxSpec(0))
+    declared: ObjectSpec
+    if object_file.endswith(".py"):
+        from axiom_hw.cli.applications import read_application
+
+        declared = read_application(object_file)
+    else:
+        declared = load_object(_read(object_file), object_file, lambda section: CtxSpec(0))
     with ExitStack() as stack:
         Scenario(declared, _to_stderr).play(opened(events, stack), sys.stdout)
 

@@ -38,5 +38,6 @@ def listing_of(
         source = lines.get(int(pc)) if colon and pc.isdecimal() else None
         if source is not None and (source.file, source.line) != last:
             last = source.file, source.line
-            yield f"; {source.file}:{source.line}: {source.text.strip()}".rstrip(": ")
+            text = source.text.strip()
+            yield f"; {source.file}:{source.line}{f': {text}' if text else ''}"
         yield row

@@ -21,7 +21,6 @@ _STDIN_LIMIT_BYTES: Final = 64 << 20
 _OTHER: Final = {
     ".c": "compile it first: clang -O2 -g -target bpf -c {name} -o {stem}.o",
     ".h": "compile a .bpf.c file that includes it, and give the object",
-    ".py": "run it: axiom-hw run {name}",
     ".toml": "look at a board: axiom-hw boards {name}",
     ".ll": "compile it first: llc -march=bpf -filetype=obj {name} -o {stem}.o",
 }  # fmt: skip
@@ -38,12 +37,21 @@ def no_ctx(section: str) -> CtxSpec:
 
 
 def read_programs(file: str, ctx: Callable[[str], CtxSpec] = ctx_of) -> ObjectSpec:
-    """The programs of a `.bpf.o` or `.bpf.s` file, `-` being standard input. Raises `AxiomError`."""
+    """The programs of a `.bpf.o`, `.bpf.s` or `.py` file, `-` being standard input. Raises `AxiomError`.
+
+    Those of an application (`.py`) have the contexts of their hooks, whatever `ctx` says.
+    """
     name = "standard input" if file == STDIN else file
     suffix = Path(file).suffix
+    if suffix == ".py" and os.path.exists(file):
+        from axiom_hw.cli.applications import read_application
+
+        return read_application(file)
     if suffix in _OTHER:
         fix = _OTHER[suffix].format(name=file, stem=os.path.splitext(file)[0])
-        raise ObjectError(name, f"is a {suffix} file; programs are .bpf.o (clang's objects) and .bpf.s (assembly)", fix)
+        raise ObjectError(
+            name, f"is a {suffix} file; programs are .py, .bpf.o (clang's objects) and .bpf.s (assembly)", fix
+        )
     try:
         spec = parse_object(read_bytes(file), name, ctx)
     except HookError as error:  # it knows the section, not the file
@@ -83,7 +91,7 @@ def complete_programs(incomplete: str) -> list[str]:
         f"{prefix}{entry.name}{'/' if entry.is_dir() else ''}"
         for entry in entries
         if entry.name.startswith(start)
-        and (entry.is_dir() or entry.suffix in (".o", ".s"))
+        and (entry.is_dir() or entry.suffix in (".o", ".s", ".py"))
         and (start or not entry.name.startswith("."))
     ]
 
@@ -94,4 +102,4 @@ def _nearest(file: str) -> str:
     if not parent.is_dir():
         return f"there is no directory {parent} either; check the path"
     near = get_close_matches(path.name, [entry.name for entry in parent.iterdir()], n=1)
-    return f"did you mean {parent / near[0]}?" if near else "check the path; programs end in .bpf.o or .bpf.s"
+    return f"did you mean {parent / near[0]}?" if near else "check the path; programs end in .py, .bpf.o or .bpf.s"

@@ -24,7 +24,7 @@ def verify_(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="FILE...", help="Objects (.bpf.o) and assembly (.bpf.s); - is standard input.",
+            metavar="FILE...", help="Applications (.py), objects (.bpf.o) and assembly (.bpf.s); - is standard input.",
             autocompletion=complete_programs, show_default=False,
         ),
     ] = None,

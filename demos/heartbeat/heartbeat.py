@@ -1,4 +1,4 @@
-"""A clang-built program on a 100 ms timer counts in a map and sends each tick through a ring. Wiring: none.
+"""The heartbeat in C: a program built by clang, and the application around it. In Python: demos/heartbeat.py.
 
 python demos/heartbeat/heartbeat.py            # ten ticks of real time
 python demos/heartbeat/heartbeat.py --mock     # the same in virtual time

@@ -113,7 +113,11 @@ def test_a_board_file_that_says_something_wrong(tmp_path: Path, capsys: pytest.C
 
 
 def test_a_board_without_what_the_program_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    board = write(tmp_path, "mine.toml", '[chip.header]\nlabel = "pinctrl-rp1"\n[input.door]\nline = 17\n')
+    board = write(
+        tmp_path,
+        "mine.toml",
+        '[chip.header]\nlabel = "pinctrl-rp1"\n[input.door]\nline = 17\n[output.led]\nline = 18\nsafe = "low"\n',
+    )
     assert run(capsys, "demos/button.py", "--mock", "--board", board) == (
         1,
         "",

@@ -140,7 +140,6 @@ def test_a_slip_in_assembly_names_its_line(cli, tmp_path):
     ("name", "fix"),
     [
         ("blink.bpf.c", "clang -O2 -g -target bpf -c {dir}/blink.bpf.c -o {dir}/blink.bpf.o"),
-        ("blink.py", "axiom-hw run {dir}/blink.py"),
         ("bench.toml", "axiom-hw boards {dir}/bench.toml"),
     ],
 )

@@ -127,6 +127,11 @@ class ArrayRef(Value):
     def length(self) -> int:
         return self.count
 
+    @property
+    def kind(self) -> ArrayOf:
+        """Its type."""
+        return ArrayOf(self.scalar, self.count)
+
     def number(self, low: Lowering, node: ast.AST) -> Number:
         raise low.refuse(node, f"{self.describe()} is used as a number", "one of its elements: [0]")
 
@@ -220,7 +225,7 @@ class ArrayKind:
         return str(self.kind)
 
     def convert(self, low: Lowering, node: ast.AST, value: Value) -> str:
-        if isinstance(value, ArrayRef) and ArrayOf(value.scalar, value.count) == self.kind:
+        if isinstance(value, ArrayRef) and value.kind == self.kind:
             return value.address
         raise low.refuse(node, f"{value.describe()} is given where {self.name} is declared")
 

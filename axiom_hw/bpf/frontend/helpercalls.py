@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast, get_type_hints
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast, get_type_hints
 
 from axiom_hw.bpf.frontend.constants import text_of
 from axiom_hw.bpf.frontend.numbers import of_scalar
@@ -25,6 +26,8 @@ from axiom_hw.errors import AxiomError, SpecError
 
 if TYPE_CHECKING:
     from axiom_hw.bpf.frontend.lowering import Lowering
+
+_MEANT: Final = re.compile(r"did you mean `(.*)`\?")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -100,7 +103,9 @@ class HelperCall(Value):
         try:
             return [str(number) for number in self.board(self.function.names, name)]
         except AxiomError as error:
-            raise low.refuse(node, f"{error.place}: {error.problem}", error.fix) from None
+            meant = _MEANT.fullmatch(error.fix)
+            fix = f'"{meant[1]}"' if meant else error.fix
+            raise low.refuse(node, f"{error.place}: {error.problem}", fix) from None
 
 
 def bind(low: Lowering, node: ast.Call, name: str, signature: inspect.Signature) -> list[ast.expr]:

@@ -18,7 +18,7 @@ from axiom_hw.bpf.frontend.helpercalls import bind
 from axiom_hw.bpf.frontend.memory import Element, Room, at, clear
 from axiom_hw.bpf.frontend.numbers import Bool, Number, const, store_scalar
 from axiom_hw.bpf.frontend.values import Kind, Nothing, Value
-from axiom_hw.bpf.layout import Field, Layout
+from axiom_hw.bpf.layout import ArrayOf, Field, Layout
 
 if TYPE_CHECKING:
     from axiom_hw.bpf.frontend.debug import Debug
@@ -84,6 +84,11 @@ def _field_value(low: Lowering, node: ast.expr, field: Field, value: Value) -> V
         if not isinstance(value, ArrayLiteral | ArrayRef):
             raise low.refuse(
                 node, f"`{field.name}` is an array; here it gets {value.describe()}",
+                f"zeros({field.scalar.name}, {field.count})",
+            )  # fmt: skip
+        if value.kind != ArrayOf(field.scalar, field.count):
+            raise low.refuse(
+                node, f"`{field.name}` holds {field.count} {field.scalar.name}; here it gets {value.describe()}",
                 f"zeros({field.scalar.name}, {field.count})",
             )  # fmt: skip
         return value

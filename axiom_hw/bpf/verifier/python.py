@@ -22,7 +22,7 @@ class Wording:
 
 _TABLE: Final[dict[str, Wording]] = {
     "V103": Wording("{name} may be None here", "test it first: `if {bare} is None: return 0`"),
-    "V104": Wording("{name} is None on a path to here", "test it first: `if x is None: return 0`"),
+    "V104": Wording("{name} is None on a path to here", "test it first: `if {bare} is None: return 0`"),
     "V201": Wording("{problem}", "compare the index with the number of elements first: `if i < 4: ...`"),
     "V202": Wording("the index has no known limits here",
                     "compare it with the number of elements first: `if i < 4: ...`"),
@@ -67,4 +67,4 @@ def tell(code: str, problem: str, fix: str, about: str, name: str) -> Wording:
     )
     if code == "V103" and not name:
         return Wording(told, "give it a name and test that first: `if value is None: return 0`")
-    return Wording(told, wording.fix.format(bare=name))
+    return Wording(told, wording.fix.format(bare=name or "x"))
