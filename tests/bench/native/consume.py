@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import threading
 import time
 from pathlib import Path
 from statistics import quantiles
@@ -57,17 +58,20 @@ def in_c(mem: Mem, size: int, library: str) -> tuple[int, int, list[int]]:
 
 def in_python(mem: Mem, size: int) -> tuple[int, int, list[int]]:
     """The same by the reader that applications use, which looks every millisecond where nobody wakes it."""
-    reader: RingReader[Record] = RingReader(
-        RingBuf(MapSpec("records", MapType.RINGBUF, 0, 0, size), mem), Record, recheck_ns=1_000_000
-    )
+    spec = MapSpec("records", MapType.RINGBUF, 0, 0, size)
+    reader: RingReader[Record] = RingReader(RingBuf(spec, mem), Record, recheck_ns=1_000_000)
+    patience = threading.Timer(PATIENCE_NS / 1e9, reader.close)
+    patience.daemon = True
+    patience.start()
     ages: list[int] = []
     first = 0
-    while found := reader.poll(PATIENCE_NS / 1e9):
+    for record in reader:  # until the reader is closed
         now = time.monotonic_ns()
         first = first or now
-        ages += [now - record.timestamp_ns for record in found if record.value != LAST]
-        if found[-1].value == LAST:
+        if record.value == LAST:
+            patience.cancel()
             return len(ages), now - first, ages
+        ages.append(now - record.timestamp_ns)
     return -1, 0, ages
 
 

@@ -109,4 +109,4 @@ def _empty_call(setup: Setup) -> Callable[[], object] | None:
     subprocess.run(command, input=b"void nothing(void) {}", check=True, capture_output=True)
     function = ctypes.CDLL(str(target)).nothing
     function.argtypes, function.restype = (), None
-    return function  # type: ignore[no-any-return]
+    return function

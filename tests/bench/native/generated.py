@@ -20,30 +20,31 @@ _HEAD: Final = """
 main:
     r6 = r1
     r7 = {seed}
-    r8 = *(u64 *)(r6 + 8)
+    r8 = 0
+    r9 = 0
 """
 
-# 14 instructions: load, mix, a decision, a word of the stack.
-_MIX: Final = """
+# 14 instructions: a reading is compared with two limits and with another reading, scaled and added up.
+_READING: Final = """
     r2 = *(u32 *)(r6 + {at})
-    r7 ^= r2
-    r7 *= {factor}
-    r3 = r7
+    if r2 > {high} goto beyond{n}
+    if r2 < {low} goto done{n}
+    r3 = r2
+    r3 *= {scale}
     r3 >>= {shift}
     r7 += r3
-    if r2 > {limit} goto big{n}
-    r7 -= {less}
+    r9 ^= r3
+    r4 = *(u32 *)(r6 + {other})
+    w4 -= w2
+    if w4 s> {slope} goto beyond{n}
+    r8 += 1
     goto done{n}
-big{n}:
-    w7 ^= {mask}
+beyond{n}:
+    r7 += {penalty}
 done{n}:
-    r4 = r7
-    r4 &= {bits}
-    r7 += r4
-    *(u64 *)(r10 - {slot}) = r7
 """
 
-# 15: a lookup, tested, and counted.
+# 14: a lookup, tested, and counted.
 _COUNT: Final = """
     r1 = r7
     r1 &= 31
@@ -61,48 +62,43 @@ none{n}:
     r7 ^= {mask}
 """
 
-# 15: a record, and the end.
+# 14: a record, and the end.
 _TAIL: Final = """
-    r7 += r8
-    r7 ^= r8
     r1 = *(u64 *)(r6 + 0)
-    *(u64 *)(r10 - 24) = r1
-    *(u64 *)(r10 - 16) = r7
+    r9 ^= r8
+    *(u64 *)(r10 - 32) = r1
+    *(u64 *)(r10 - 24) = r7
+    *(u64 *)(r10 - 16) = r8
+    *(u64 *)(r10 - 8) = r9
     r1 = map[records] ll
     r2 = r10
-    r2 += -24
-    r3 = 16
+    r2 += -32
+    r3 = 32
     r4 = 0
     call ringbuf_output
-    r7 += r0
-    r0 = r7
     exit
 """
 
 
 def generated(seed: int) -> ProgramSpec:
-    """Two array lookups, one in a hash map, a record for a ring, and arithmetic with 10 branches in between."""
+    """Ten readings of a context with 30 branches, two lookups in an array and one in a hash map, a record for a ring."""
     numbers = Random(seed)
     parts = [_HEAD.format(seed=numbers.getrandbits(31))]
     for n in range(_PARTS):
         if n % 4 == 3:
-            target = "seen" if n == 7 else "counts"
-            fields = {"n": n, "map": target, "step": numbers.randrange(1, 1000), "mask": numbers.getrandbits(31)}
-            parts.append(_COUNT.format(**fields))
-        else:
-            parts.append(
-                _MIX.format(
-                    n=n,
-                    at=4 * numbers.randrange(8),
-                    factor=numbers.getrandbits(30) | 1,
-                    shift=numbers.randrange(1, 63),
-                    limit=numbers.getrandbits(31),
-                    less=numbers.getrandbits(31),
-                    mask=numbers.getrandbits(31),
-                    bits=numbers.getrandbits(31),
-                    slot=32 + 8 * numbers.randrange(8),
-                )
+            table = "seen" if n == 7 else "counts"
+            step, mask = numbers.randrange(1, 1000), numbers.getrandbits(31)
+            parts.append(_COUNT.format(n=n, map=table, step=step, mask=mask))
+            continue
+        at, other = (4 * numbers.randrange(8) for _ in range(2))
+        low, high = sorted(numbers.getrandbits(20) for _ in range(2))
+        scale, shift = numbers.randrange(3, 5000), numbers.randrange(1, 24)
+        slope, penalty = numbers.randrange(1, 5000), numbers.randrange(1, 1000)
+        parts.append(
+            _READING.format(
+                n=n, at=at, other=other, low=low, high=high, scale=scale, shift=shift, slope=slope, penalty=penalty
             )
+        )
     parts.append(_TAIL)
     (program,) = assemble("".join(parts), "generated.bpf.s").programs
     assert len(program.insns) == INSNS, len(program.insns)

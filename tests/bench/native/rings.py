@@ -97,7 +97,7 @@ def stream(path: Path, library: str, *, for_ns: int = 0, events: int = 0) -> Str
                 while now_ns() < due:
                     pass
                 run(context)
-        while native.run(_LAST_EVENT) != 0:  # the ring is full: the consumer has to make room first
+        while native.run(_LAST_EVENT) != 0 and other.poll() is None:  # full: the consumer has to make room first
             time.sleep(0.001)
         answer = other.stdout.readline().split()
     assert len(answer) == 4, "the consumer gave up"
