@@ -81,7 +81,7 @@ _TAIL: Final = """
 
 
 def generated(seed: int) -> ProgramSpec:
-    """Ten readings of a context with 30 branches, two lookups in an array and one in a hash map, a record for a ring."""
+    """Ten readings of a context with 30 branches, three lookups in two maps, and a record for a ring."""
     numbers = Random(seed)
     parts = [_HEAD.format(seed=numbers.getrandbits(31))]
     for n in range(_PARTS):
