@@ -144,16 +144,17 @@ def test_more_orders_than_there_is_room_for_are_refused(make_ask: MakeAsk) -> No
             assert go_on.wait(10)
 
     lines = FakeLines(2, hang)
-    guard = guard_of(lines, make_ask(lines))
+    guard = guard_of(lines, make_ask(lines), settle_ns=10_000_000)
     thread = threading.Thread(target=guard.set_gpio, args=(1, 1, "slow"))
     thread.start()
     assert inside.wait(10)
     answers = [guard.set_gpio(1, number % 2, "eager") for number in range(70)]
+    assert guard.safe_state() == (), "there is room for what makes safe"
     go_on.set()
     thread.join()
-    assert answers == [0] * 64 + [-errno.EAGAIN] * 6
-    assert lines.written == [(1, 1)] + [(1, number % 2) for number in range(64)]
-    assert [decision.verdict for decision in guard.audit()].count(Verdict.CROWDED) == 6
+    assert answers == [0] * 56 + [-errno.EAGAIN] * 14
+    assert lines.written == [(0, 1), (1, 0), (1, 1), *((1, number % 2) for number in range(56)), (1, 0)]
+    assert [decision.verdict for decision in guard.audit()].count(Verdict.CROWDED) == 14
     assert guard.set_gpio(1, 1, "later") == 0, "there is room again"
 
 

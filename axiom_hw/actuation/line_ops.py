@@ -54,6 +54,7 @@ SET_VALUES: Final = 72  # struct gpio_v2_line_values: u64 bits, u64 mask
 GET_VALUES: Final = 88
 ORDERS: Final = 104
 ORDER_COUNT: Final = 64
+ORDINARY_ORDERS: Final = 56
 ORDER_BYTES: Final = 32
 ROW_BYTES: Final = ORDERS + ORDER_COUNT * ORDER_BYTES
 
@@ -162,7 +163,7 @@ def get_line(m: Mem, s: int, row: int) -> int:
 def submit(m: Mem, s: int, row: int, source: int, level: int, is_safe: int) -> int:
     """Write an order, and those that others append meanwhile; or leave it to whoever is writing this line: 0 then."""
     if not cas_u64(m, row + LANE, 0, BUSY):
-        number = _take_order(m, row)
+        number = _take_order(m, row, is_safe)
         if number == 0:
             return _refuse(m, s, source, load_u64(m, row + LINE), level, CROWDED, EAGAIN)
         order = row + ORDERS + (number - 1) * ORDER_BYTES
@@ -199,16 +200,17 @@ def _write_all(m: Mem, s: int, row: int, last: int) -> None:
         first = then
 
 
-def _take_order(m: Mem, row: int) -> int:
-    """The number of an order that nobody has, or 0."""
+def _take_order(m: Mem, row: int, is_safe: int) -> int:
+    """The number of an order that nobody has, or 0. Some are kept for those that make safe."""
+    most = ORDER_COUNT if is_safe != 0 else ORDINARY_ORDERS
     while True:
         free = load_u64(m, row + FREE)
-        if free == 0:
-            return 0
         number = 1
-        while free >> (number - 1) & 1 == 0:
+        while number <= most and (free >> (number - 1)) & 1 == 0:
             number += 1
-        if cas_u64(m, row + FREE, free, free & (free - 1)):
+        if number > most:
+            return 0
+        if cas_u64(m, row + FREE, free, free - (1 << (number - 1))):
             return number
 
 
