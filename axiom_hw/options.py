@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from axiom_hw.board.units import parse_duration_ns
+from axiom_hw.engines import Engine
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to run: `mock` devices in virtual time (or `real_time`), another `board`, an end after `duration_ns`.
 
-    `trace` shows what programs print.
+    `trace` shows what programs print. `engine` runs the programs; with `cache`, compiled ones are kept on disk.
     """
 
     mock: bool = False
@@ -21,6 +22,8 @@ class Options:
     board: str | None = None
     duration_ns: int | None = None
     trace: bool = False
+    engine: Engine = Engine.AUTO
+    cache: bool = True
 
 
 def parse_options(name: str, argv: Sequence[str]) -> Options:
@@ -31,10 +34,23 @@ def parse_options(name: str, argv: Sequence[str]) -> Options:
     parser.add_argument("--board", metavar="NAME", help="a board of boards/, or the path of a file")
     parser.add_argument("--for", dest="duration_ns", type=_duration, metavar="TIME", help="end after 10s, 500ms, ...")
     parser.add_argument("--trace", action="store_true", help="show what the programs print")
+    parser.add_argument(
+        "--engine", choices=[engine.value for engine in Engine], default=Engine.AUTO.value, metavar="|".join(Engine),
+        help="what runs the programs: the interpreter, native code, or the first until the second is ready (auto)",
+    )  # fmt: skip
+    parser.add_argument("--no-cache", action="store_true", help="compile anew, and keep nothing on disk")
     found = parser.parse_args(argv)
     if found.real_time and not found.mock:
         parser.error("--real-time goes with --mock: real devices always run in real time")
-    return Options(found.mock, found.real_time, found.board, found.duration_ns, found.trace)
+    return Options(
+        found.mock,
+        found.real_time,
+        found.board,
+        found.duration_ns,
+        found.trace,
+        Engine(found.engine),
+        not found.no_cache,
+    )
 
 
 def _duration(text: str) -> int:

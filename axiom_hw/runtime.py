@@ -22,12 +22,13 @@ from axiom_hw.backends.gpio import GpioBackend
 from axiom_hw.backends.pwm import PwmBackend
 from axiom_hw.board import Board, PwmChannel
 from axiom_hw.bpf import helpers, isa
-from axiom_hw.bpf.engine.interp import Interpreter
+from axiom_hw.bpf.engine.llvm.cache import Cache
 from axiom_hw.bpf.layout import Struct
 from axiom_hw.bpf.maps import Map
 from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.bpf.verified import Verified
-from axiom_hw.clock import Clock, VirtualClock
+from axiom_hw.clock import Clock, MonotonicClock, VirtualClock
+from axiom_hw.engines import Engine, Loaded, Loader
 from axiom_hw.errors import AxiomError, BackendError, Fault, HookError
 from axiom_hw.events import PwmEvent
 from axiom_hw.executor import Executor
@@ -58,15 +59,6 @@ class Trace:
     text: str
 
 
-class Loaded:
-    """A verified program with its maps bound and an engine to run it: what a hook holds."""
-
-    def __init__(self, engine: Interpreter, verified: Verified) -> None:
-        self.name = verified.spec.name
-        self.worst_case_insns: int | None = verified.worst_case_insns
-        self.run: Callable[[bytes, int], int] = engine.run
-
-
 class _Env:
     """What one program reaches beyond its memory; its name goes with every request to the guard."""
 
@@ -75,6 +67,7 @@ class _Env:
         self._name = name
         self._random = random.Random(f"{runtime.seed} {name}").getrandbits  # programs don't share their numbers
         self.now_ns = runtime.clock.now_ns
+        self.monotonic = isinstance(runtime.clock, MonotonicClock)  # native code may ask the system itself
         self.hardware = _hardware(runtime.guard, name)
 
     def random_u32(self) -> int:
@@ -87,7 +80,8 @@ class _Env:
 class Runtime:
     """One bench, running. `on_fault` and `on_trace` are told of faults and of lines that programs print.
 
-    `on_error` is told when a device fails while it runs. `seed` decides the random numbers of programs.
+    `on_error` is told when a device fails while it runs, `on_engine` when a program can't become native code and stays
+    on the interpreter. `seed` decides the random numbers of programs. `cache` keeps compiled programs on disk.
 
     Synchronization: `attach` and the attributes from any thread; opened and closed by one owner.
     """
@@ -105,15 +99,19 @@ class Runtime:
         on_fault: Callable[[Link, Fault], None] | None = None,
         on_trace: Callable[[Trace], None] | None = None,
         on_error: Callable[[AxiomError], None] | None = None,
+        engine: Engine = Engine.INTERP,
+        cache: Cache | None = None,
+        on_engine: Callable[[AxiomError], None] | None = None,
     ) -> None:
-        """Raises `BackendError` where a line or channel of the board can't be had."""
+        """Raises `BackendError` where a line or channel of the board can't be had, `MissingDependency` where the engine
+        can't."""
         self.board = board
         self.clock = clock
         self.seed = seed
         self.traces: deque[Trace] = deque(maxlen=TRACE_LINES)
         self._on_trace = on_trace
-        self._slots = slots
         self.registry = Registry(Slots(slots), budget_insns)
+        self.loader = Loader(engine, slots, cache, self.registry.retarget, on_engine or (lambda error: None))
         self.executor = Executor(self.registry, on_fault)
         self.scheduler = scheduler if scheduler is not None else Scheduler(clock)
         self.timers = TimerAdapter(self.scheduler, self._timer_fired)
@@ -155,8 +153,7 @@ class Runtime:
         """Bind maps and helpers. Raises `HookError` for a program that asks for hardware where there is no board."""
         if self.guard is None:
             _refuse_hardware(verified.spec)
-        env = _Env(self, verified.spec.name)
-        return Loaded(Interpreter(verified, maps, env, slots=self._slots), verified)
+        return self.loader.load(verified, maps, _Env(self, verified.spec.name))
 
     def attach(self, verified: Verified, maps: Sequence[Map], section: str, *, priority: int = 0) -> Link:
         """Load a program and run it on the hook that `section` names (see `axiom_hw.sections`).
@@ -214,6 +211,7 @@ class Runtime:
             finally:
                 if self.gpio is not None:
                     self.gpio.close()
+                self.loader.close()
 
     def __enter__(self) -> Self:
         self.start()

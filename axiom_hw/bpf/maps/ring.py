@@ -29,6 +29,8 @@ BUSY: Final = 1 << 31
 DISCARD: Final = 1 << 30
 SIZE_MASK: Final = 0x3FFFFFFF
 
+_WORDS: Final = 0x7FFFFFF8  # positions are multiples of 8: said once more where the compiler should know
+
 # Arguments of a query, and flags of submit, discard and output (include/uapi/linux/bpf.h).
 AVAIL_DATA, RING_SIZE, CONS_POS, PROD_POS = 0, 1, 2, 3
 NO_WAKEUP, FORCE_WAKEUP = 1, 2
@@ -53,7 +55,7 @@ def ring_reserve(m: Mem, g: RingGeometry, size: u64) -> int:
             end = producer + length
             if end - consumer <= g.mask:
                 if cas_u64(m, PRODUCER, producer, end):
-                    at = DATA + (producer & g.mask)
+                    at = DATA + (producer & g.mask & _WORDS)
                     store_u64(m, at, (at >> 3) << 32 | BUSY | size)
                     return at + RECORD_HEADER
             elif load_u64(m, CONSUMER) == consumer:
@@ -115,7 +117,7 @@ def ring_record_size(m: Mem, g: RingGeometry, off: int) -> int:
 def ring_peek(m: Mem, g: RingGeometry) -> int:
     """The offset of the data of the next record, or 0: none, or its producer isn't done. Frees discarded ones."""
     while load_u64(m, PRODUCER) != load_u64(m, CONSUMER):
-        at = DATA + (load_u64(m, CONSUMER) & g.mask)
+        at = DATA + (load_u64(m, CONSUMER) & g.mask & _WORDS)
         header = load_u64(m, at)
         if header == 0 or header & BUSY != 0:
             return 0
@@ -128,7 +130,7 @@ def ring_peek(m: Mem, g: RingGeometry) -> int:
 def ring_release(m: Mem, g: RingGeometry) -> None:
     """Free the room of the next record, which `ring_peek` gave."""
     consumer = load_u64(m, CONSUMER)
-    at = DATA + (consumer & g.mask)
+    at = DATA + (consumer & g.mask & _WORDS)
     length = ((load_u32(m, at) & SIZE_MASK) + RECORD_HEADER + 7) & 0x7FFFFFF8
     zero(m, at, length)
     store_u64(m, CONSUMER, consumer + length)

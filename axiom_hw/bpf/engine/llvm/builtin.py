@@ -76,6 +76,7 @@ def objects_as_expected() -> bool:
             ctypes.c_size_t.from_address(at + TYPE_AT).value == id(bytes)
             and ctypes.c_ssize_t.from_address(at + LENGTH_AT).value == len(content)
             and ctypes.string_at(at + BYTES_AT, len(content)) == content
+            and (at + BYTES_AT) % 8 == 0
         ):
             return False
     gate = Gate()

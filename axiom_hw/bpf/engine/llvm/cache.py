@@ -18,7 +18,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from axiom_hw.bpf.engine.llvm.jit import Code
+from axiom_hw.bpf.engine.llvm.code import Code
 
 LIMIT_BYTES: Final = 64 << 20
 

@@ -17,7 +17,7 @@ from axiom_hw.bpf.engine.llvm.target import host
 from axiom_hw.bpf.engine.llvm.unit import Offers
 from axiom_hw.bpf.insn import encode
 from axiom_hw.bpf.maps.create import Map
-from axiom_hw.bpf.spec import ProgramSpec
+from axiom_hw.bpf.spec import MapSpec, ProgramSpec
 
 _PACKAGE: Final = Path(__file__).parents[3]
 _BYTES: Final = 24
@@ -30,10 +30,16 @@ def program_key(spec: ProgramSpec, maps: Sequence[Map], offers: Offers) -> bytes
     ctx = spec.ctx
     found.update(repr((len(code), ctx.size, ctx.writable, ctx.length_in_r2)).encode())
     found.update(code)
-    for live in maps:
-        found.update(repr((live.spec.type, live.spec.flags, live.spec.frozen, live.mem.size, live.g)).encode())
+    for live, declared in zip(maps, spec.maps, strict=True):
+        found.update(repr((_declaration(live.spec), live.mem.size, live.g, _declaration(declared))).encode())
     found.update(repr((sorted(offers.hardware), offers.monotonic, _sources(offers.natives))).encode())
     return found.digest()
+
+
+def _declaration(spec: MapSpec) -> tuple[object, ...]:
+    """What the proof, and so the code, relies on; of a map that nobody writes, the content too."""
+    sizes = (int(spec.type), spec.key_size, spec.value_size, spec.max_entries, spec.flags)
+    return (*sizes, spec.frozen, spec.pinned, spec.data if spec.frozen else None)
 
 
 def text_key(text: str) -> bytes:

@@ -9,7 +9,9 @@ from typing import Any, Final, NoReturn
 
 from axiom_hw.bpf.engine.llvm.builtin import Gate, MethodDef, make_builtin, method_def
 from axiom_hw.bpf.engine.llvm.callbacks import Callbacks
+from axiom_hw.bpf.engine.llvm.code import Code
 from axiom_hw.bpf.engine.llvm.entry import (
+    CTX_ALIGNMENT,
     ENTER,
     ENTER_BATCH,
     ENTRIES,
@@ -20,7 +22,7 @@ from axiom_hw.bpf.engine.llvm.entry import (
     RUN_BATCH,
     STATE_STRIDE,
 )
-from axiom_hw.bpf.engine.llvm.jit import Code, Library, compile_ir, load
+from axiom_hw.bpf.engine.llvm.jit import Library, compile_ir, load
 from axiom_hw.bpf.engine.llvm.runstate import HELD_SHIFT, Abort, RunState
 from axiom_hw.bpf.engine.llvm.symbols import resolve
 from axiom_hw.bpf.engine.machine import Env, natives_of
@@ -109,10 +111,13 @@ class Instance:
                 f"takes contexts of {size} bytes back to back, got {len(data)} bytes",
                 "give a whole number of them" if size else "a program without a context is run by `run`",
             )
-        scratch = ctypes.create_string_buffer(data, max(len(data), 1))
-        loop = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)
-        count = len(data) // size
-        begun = loop(self._library.addresses[RUN_BATCH])(ctypes.addressof(scratch), count, ctypes.addressof(state))
+        stride = -(-size // CTX_ALIGNMENT) * CTX_ALIGNMENT
+        scratch = ctypes.create_string_buffer(stride)
+        count, begun = len(data) // size, 0
+        while begun < count and not state.abort:
+            scratch.raw = data[begun * size : (begun + 1) * size].ljust(stride, b"\0")
+            self._program(ctypes.addressof(scratch), ctypes.addressof(state))
+            begun += 1
         if state.abort:
             self.failed(slot, begun)
         return count

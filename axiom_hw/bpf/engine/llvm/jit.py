@@ -7,32 +7,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 
 from llvmlite import binding
 
+from axiom_hw.bpf.engine.llvm.code import REPORT, Code, CompileError
 from axiom_hw.bpf.engine.llvm.passes import optimise
 from axiom_hw.bpf.engine.llvm.symbols import undefined
 from axiom_hw.bpf.engine.llvm.target import LOCK, host
-from axiom_hw.errors import AxiomError
 
 # ORC keeps about 10 KB of each library that was ever loaded, until its session ends. So a session takes this many,
 # then the next begins, and the old one is closed when its last library is gone.
 _SESSION_LIBRARIES: Final = 64
-
-
-class CompileError(AxiomError, RuntimeError):
-    """IR that LLVM refuses, or an object that it can't load: a bug of ours, not the user's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """A compiled program: an object file, and the names that it needs from outside."""
-
-    image: bytes
-    needs: tuple[str, ...]
 
 
 class Library:
@@ -100,7 +87,7 @@ def load(code: Code, addresses: Mapping[str, int], exports: Sequence[str], place
         try:
             tracker = builder.link(session.jit, f"program{next(_names)}")
         except RuntimeError as error:
-            raise CompileError(place, f"its code can't be loaded: {error}", _REPORT) from None
+            raise CompileError(place, f"its code can't be loaded: {error}", REPORT) from None
         session.made += 1
         session.live += 1
         return Library(session, tracker, {name: tracker[name] for name in exports})
@@ -116,9 +103,6 @@ def reap() -> None:
             _close_if_done(session)
 
 
-_REPORT: Final = "this is a bug of axiom_hw; --engine interp runs the program meanwhile"
-
-
 def _close_if_done(session: _Session) -> None:
     if session is not _current and session.live == 0:
         session.jit.close()
@@ -131,6 +115,6 @@ def _optimised(text: str, place: str) -> Any:
         module = binding.parse_assembly(host().preamble + text, context)
         module.verify()
     except RuntimeError as error:
-        raise CompileError(place, f"LLVM refuses its code: {error}", _REPORT) from None
+        raise CompileError(place, f"LLVM refuses its code: {error}", REPORT) from None
     optimise(module)
     return module

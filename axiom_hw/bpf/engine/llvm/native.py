@@ -1,0 +1,123 @@
+"""A loaded program that runs as native code: the interpreter's methods and behaviour, some thousand times as fast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from axiom_hw.bpf.engine.interp import check_rows
+from axiom_hw.bpf.engine.llvm.cache import Cache
+from axiom_hw.bpf.engine.llvm.code import REPORT, Code, CompileError
+from axiom_hw.bpf.engine.llvm.entry import PROGRAM, RUN_BATCH, with_batch
+from axiom_hw.bpf.engine.llvm.identity import program_key
+from axiom_hw.bpf.engine.llvm.instance import Buffer, Instance
+from axiom_hw.bpf.engine.llvm.jit import compile_ir
+from axiom_hw.bpf.engine.llvm.lift import lift
+from axiom_hw.bpf.engine.llvm.operations import Operations
+from axiom_hw.bpf.engine.llvm.runstate import ABORT_AT
+from axiom_hw.bpf.engine.llvm.unit import Offers
+from axiom_hw.bpf.engine.machine import Env, is_monotonic, natives_of
+from axiom_hw.bpf.engine.program import Program, Unverified
+from axiom_hw.bpf.maps.create import Map
+from axiom_hw.bpf.verified import Verified
+from axiom_hw.errors import SpecError
+
+
+class Native:
+    """A verified program as native code, its maps bound, ready to run in `slots` slots.
+
+    `run(ctx, slot=0) -> int` is `Interpreter.run`: r0, unsigned, or what a helper raised. `run_batch(ctxs, slot=0) ->
+    int` runs on each of the contexts that a buffer holds back to back, without the GIL, and returns their number; what
+    the program writes to a context is lost. Where a helper raises, it ends there, and `begun(slot)` counts the runs.
+
+    With a `cache`, code that was compiled before is read from it. Raises what `Interpreter` raises, `SpecError` for a
+    program that nobody verified, and `CompileError` for a bug of ours.
+
+    Synchronization: each slot belongs to one thread at a time; runs in different slots may overlap.
+    """
+
+    __slots__ = ("_instance", "run", "run_batch", "spec")
+
+    def __init__(
+        self, program: Program, maps: Sequence[Map], env: Env, *, slots: int = 1, cache: Cache | None = None
+    ) -> None:
+        if isinstance(program, Unverified):
+            raise SpecError(
+                program.spec.name,
+                "wasn't verified; native code checks nothing, so it is made of proved programs only",
+                "verify it, or run it with --engine interp",
+            )
+        self.spec = program.spec
+        code = compiled(program, maps, env, cache)
+        self._instance = Instance(code, self.spec, maps, env, slots)
+        self.run: Callable[..., int] = self._instance.builtin("run")
+        self.run_batch: Callable[..., int] = self._instance.builtin("run_batch")
+
+    def begun(self, slot: int = 0) -> int:
+        """How many runs of a slot's last batch that was ended by a fault were begun, that one included."""
+        return self._instance.begun[slot]
+
+    # For callers that are native themselves.
+
+    @property
+    def program_address(self) -> int:
+        """Of `i64 (ptr ctx, ptr run)`: r0; 0 where it left `abort` set in the run state."""
+        return self._instance.address(PROGRAM)
+
+    @property
+    def batch_address(self) -> int:
+        """Of `i64 (ptr ctxs, i64 count, ptr run)`: how many runs were begun; fewer than `count` where one aborted."""
+        return self._instance.address(RUN_BATCH)
+
+    def state_address(self, slot: int) -> int:
+        """Of a slot's `RunState`."""
+        return self._instance.state_address(slot)
+
+    @property
+    def abort_offset(self) -> int:
+        """Of the u32 in a run state that isn't 0 after a run that ended early."""
+        return ABORT_AT
+
+    def fault(self, slot: int) -> BaseException:
+        """What ended a run early that left `abort` set; the slot is ready for the next one then."""
+        return self._instance.fault(slot)
+
+
+def compiled(program: Verified, maps: Sequence[Map], env: Env, cache: Cache | None = None) -> Code:
+    """The code of a program: from the cache, or made now and kept there."""
+    check_maps(program, maps)
+    check_rows(env)
+    offers = offers_of(env)
+    if cache is None:
+        return compile_ir(module_text(program, maps, offers), program.spec.name)
+    key = program_key(program.spec, maps, offers)
+    code = cache.get(key)
+    if code is None:
+        code = compile_ir(module_text(program, maps, offers), program.spec.name)
+        cache.put(key, code)
+    return code
+
+
+def module_text(program: Verified, maps: Sequence[Map], offers: Offers) -> str:
+    """The IR of a program with its batch loop, as it is compiled."""
+    spec = program.spec
+    try:
+        lifted = lift(program, maps, Operations(), offers)
+    except AssertionError as error:
+        raise CompileError(spec.name, f"can't be lifted: {error}", REPORT) from error
+    return with_batch(lifted, insns=len(spec.insns), ctx_bytes=spec.ctx.size)
+
+
+def offers_of(env: Env) -> Offers:
+    """What native code can rely on in an environment."""
+    natives = {id: native.function for id, native in natives_of(env).items()}
+    return Offers(frozenset(env.hardware) - natives.keys(), natives, is_monotonic(env))
+
+
+def check_maps(program: Verified, maps: Sequence[Map]) -> None:
+    """Raises `SpecError` unless there is a map for each that the program declares."""
+    declared = program.spec.maps
+    if len(maps) != len(declared):
+        raise SpecError(program.spec.name, f"declares {len(declared)} maps, got {len(maps)}")
+
+
+__all__ = ["Buffer", "Native", "check_maps", "compiled", "module_text", "offers_of"]
