@@ -7,6 +7,7 @@ from typing import Final
 
 from axiom_hw.bpf.engine.llvm.cache import Cache
 from axiom_hw.bpf.engine.llvm.raw_code import RawCode
+from axiom_hw.bpf.engine.llvm.real_atomics import use_real_atomics
 from axiom_hw.pump import loop
 from axiom_hw.pump.calls import SYMBOL
 
@@ -24,4 +25,5 @@ define internal i64 @{SYMBOL}(i64 %code, i64 %ctx, i64 %run) nounwind alwaysinli
 @cache
 def compiled_loop(cache: Cache | None = None) -> RawCode:
     """For `Pump(enter=...)`; compiled once in a process. Raises as `RawCode` does."""
+    use_real_atomics()
     return RawCode(loop.pump, {SYMBOL: _CALL}, cache)

@@ -10,9 +10,11 @@ Primitives check nothing, like a pointer: whoever calls them knows that the byte
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -47,7 +49,7 @@ class Mem:
     Synchronization: see the primitives. The views alias one another and the buffer.
     """
 
-    __slots__ = ("size", "u8", "u16", "u32", "u64")
+    __slots__ = ("_address", "size", "u8", "u16", "u32", "u64")
 
     def __init__(self, buffer: Buffer) -> None:
         """Over a buffer that exists already; the memory is read-only where the buffer is."""
@@ -56,6 +58,7 @@ class Mem:
         self.u16 = _words(self.u8, "H", 2)
         self.u32 = _words(self.u8, "I", 4)
         self.u64 = _words(self.u8, "Q", 8)
+        self._address: int | None = None
 
     @classmethod
     def anonymous(cls, size: int) -> Self:
@@ -99,6 +102,13 @@ class Mem:
             raise MapError(str(path), f"can't be mapped: {error.strerror}") from None
         finally:
             os.close(fd)
+
+    @property
+    def address(self) -> int:
+        """Of its first byte in this process. Who keeps the address keeps the memory too; it must be writable."""
+        if self._address is None:
+            self._address = ctypes.addressof(ctypes.c_ubyte.from_buffer(self.u8))
+        return self._address
 
     @property
     def readonly(self) -> bool:
@@ -173,10 +183,34 @@ def store_u64(m: Mem, off: int, value: int) -> None:
 # backwards. Between the read and the write of each of these there is no such place: indexing a memoryview and
 # arithmetic on ints run no Python code. So they are atomic among the threads of a process. They aren't among
 # processes (the words that processes share have one writer each, or a native one), nor in a free-threaded build.
+# Nor beside native code that runs without the GIL: whoever starts such code makes them real ones first.
+
+
+@dataclass(frozen=True, slots=True)
+class Atomics:
+    """The read-modify-writes as machine instructions, on an address in the place of a `Mem` and an offset."""
+
+    cas_u32: Callable[[int, int, int], bool]
+    cas_u64: Callable[[int, int, int], bool]
+    fetch_add_u32: Callable[[int, int], int]
+    fetch_add_u64: Callable[[int, int], int]
+    exchange_u32: Callable[[int, int], int]
+    exchange_u64: Callable[[int, int], int]
+
+
+_real: Atomics | None = None
+
+
+def use_atomics(real: Atomics) -> None:
+    """From now on, in all of this process, read-modify-writes are atomic among threads that hold no GIL as well."""
+    global _real
+    _real = real
 
 
 def cas_u32(m: Mem, off: int, old: int, new: int) -> bool:
     """Set the u32 at `off`, a multiple of 4, to `new` if it is `old`. Whether it was."""
+    if _real is not None:
+        return _real.cas_u32(m.address + off, old, new)
     words = m.u32
     index = off >> 2
     if words[index] == old:
@@ -187,6 +221,8 @@ def cas_u32(m: Mem, off: int, old: int, new: int) -> bool:
 
 def cas_u64(m: Mem, off: int, old: int, new: int) -> bool:
     """Set the u64 at `off`, a multiple of 8, to `new` if it is `old`. Whether it was."""
+    if _real is not None:
+        return _real.cas_u64(m.address + off, old, new)
     words = m.u64
     index = off >> 3
     if words[index] == old:
@@ -197,6 +233,8 @@ def cas_u64(m: Mem, off: int, old: int, new: int) -> bool:
 
 def fetch_add_u32(m: Mem, off: int, n: int) -> int:
     """Add `n`, which may be negative, to the u32 at `off`, modulo 2**32. What it was."""
+    if _real is not None:
+        return _real.fetch_add_u32(m.address + off, n)
     words = m.u32
     index = off >> 2
     was = words[index]
@@ -206,6 +244,8 @@ def fetch_add_u32(m: Mem, off: int, n: int) -> int:
 
 def fetch_add_u64(m: Mem, off: int, n: int) -> int:
     """Add `n`, which may be negative, to the u64 at `off`, modulo 2**64. What it was."""
+    if _real is not None:
+        return _real.fetch_add_u64(m.address + off, n)
     words = m.u64
     index = off >> 3
     was = words[index]
@@ -215,6 +255,8 @@ def fetch_add_u64(m: Mem, off: int, n: int) -> int:
 
 def exchange_u32(m: Mem, off: int, new: int) -> int:
     """Set the u32 at `off`. What it was."""
+    if _real is not None:
+        return _real.exchange_u32(m.address + off, new)
     words = m.u32
     index = off >> 2
     was = words[index]
@@ -224,6 +266,8 @@ def exchange_u32(m: Mem, off: int, new: int) -> int:
 
 def exchange_u64(m: Mem, off: int, new: int) -> int:
     """Set the u64 at `off`. What it was."""
+    if _real is not None:
+        return _real.exchange_u64(m.address + off, new)
     words = m.u64
     index = off >> 3
     was = words[index]

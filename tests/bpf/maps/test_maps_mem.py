@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from axiom_hw.bpf.engine.llvm.available import why_not
 from axiom_hw.bpf.maps import mem as p
 from axiom_hw.bpf.maps.mem import Mem
 from axiom_hw.errors import MapError
@@ -144,3 +146,25 @@ def test_files_that_cant_be_memory_are_named(tmp_path: Path) -> None:
         Mem.create(path, 64)
     with pytest.raises(MapError, match=r"x/m: can't be created: No such file"):
         Mem.create(tmp_path / "x" / "m", 64)
+
+
+def test_real_atomics_do_the_same() -> None:
+    """Beside native code, read-modify-writes are machine instructions. In a process of its own: it stays so."""
+    if why := why_not():
+        pytest.skip(why)
+    script = (
+        "import threading\n"
+        "from axiom_hw.bpf.maps.mem import *\n"
+        "from axiom_hw.bpf.engine.llvm.real_atomics import use_real_atomics\n"
+        "def steps(m):\n"
+        "    return [cas_u32(m, 8, 0, 7), cas_u32(m, 8, 0, 9), cas_u64(m, 16, 0, 1 << 63), cas_u64(m, 16, 0, 1),\n"
+        "            fetch_add_u32(m, 8, -9), fetch_add_u32(m, 8, 3), fetch_add_u64(m, 16, 1 << 63),\n"
+        "            fetch_add_u64(m, 16, -1), exchange_u32(m, 12, 0xFFFFFFFF), exchange_u64(m, 24, 5),\n"
+        "            exchange_u64(m, 24, 6), bytes(m.u8)]\n"
+        "plain = steps(Mem.anonymous(32))\n"
+        "use_real_atomics()\n"
+        "m = Mem.anonymous(32)\n"
+        "assert m.address % 4096 == 0\n"
+        "assert steps(m) == plain\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
