@@ -6,8 +6,9 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from axiom_hw.bpf.frontend.memory import Element, Room, at, clear, constant, copy
+from axiom_hw.bpf.frontend.memory import Element, Room, at, clear, constant
 from axiom_hw.bpf.frontend.numbers import Number, const
+from axiom_hw.bpf.frontend.refusal import Refused
 from axiom_hw.bpf.frontend.signatures import meaning
 from axiom_hw.bpf.frontend.values import Kind, Series, Value
 from axiom_hw.bpf.layout import S8, S16, S32, S64, U8, U16, U32, U64, ArrayOf, Scalar, array_type_of, scalar_of, zeros
@@ -87,7 +88,7 @@ class Len(Value):
         found = low.expression(node.args[0])
         length = getattr(found, "length", None)
         if length is None:
-            raise low.refuse(node, f"{found.describe()} has no length that a program knows")
+            raise low.refuse(node, f"{found.describe()} has no length that a program knows", "count in an array map")
         return const(length)
 
 
@@ -150,12 +151,11 @@ class ArrayRef(Value):
     def store(self, low: Lowering, node: ast.AST, value: Value) -> None:
         if self.readonly:
             raise low.refuse(node, f"{self.shown} can't be assigned to: {self.readonly}")
-        size = self.count * self.scalar.size
         match value:
-            case ArrayLiteral(kind=kind) if kind == ArrayOf(self.scalar, self.count):
-                clear(low, self.address, size, self.scalar.size)
-            case ArrayRef(scalar=self.scalar, count=self.count):
-                copy(low, self.address, value.address, size, self.scalar.size)
+            case ArrayLiteral(kind=self.kind):
+                clear(low, self.address, self.kind.size, self.scalar.size)
+            case ArrayRef():
+                raise value.second_name(low, node, self.shown)
             case _:
                 raise low.refuse(
                     node, f"{self.shown} holds {self.count} {self.scalar.name}; here it gets {value.describe()}",
@@ -163,9 +163,14 @@ class ArrayRef(Value):
                 )  # fmt: skip
 
     def variable(self, low: Lowering, node: ast.AST, name: str) -> Value:
-        raise low.refuse(
-            node, f"`{name}` would be a second name of {self.describe()}, and no copy of it", "use the first name"
-        )
+        raise self.second_name(low, node, f"`{name}`")
+
+    def second_name(self, low: Lowering, node: ast.AST, name: str) -> Refused:
+        """The refusal of an assignment of the whole: in Python it makes no copy."""
+        return low.refuse(
+            node, f"{name} would be a second name of {self.describe()}, and no copy of it",
+            f"zeros({self.scalar.name}, {self.count}), and copy the elements in a loop",
+        )  # fmt: skip
 
     def _element(self, low: Lowering, index: Number, name: str) -> Value:
         if index.constant is not None:

@@ -17,6 +17,7 @@ from axiom_hw.bpf.frontend.values import Value
 
 if TYPE_CHECKING:
     from axiom_hw.bpf.frontend.lowering import Lowering
+    from axiom_hw.bpf.frontend.numbers import Number
 
 
 def constant(low: Lowering, found: object) -> Value | None:
@@ -39,6 +40,11 @@ class Text(Value):
 
     def describe(self) -> str:
         return f"the text {self.text!r}"
+
+    def number(self, low: Lowering, node: ast.AST) -> Number:
+        raise low.refuse(
+            node, f"{self.describe()} is used as a number", "it can be printed, and name what a helper drives"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from axiom_hw.bpf.frontend.memory import Element, Room, held_number, load
 from axiom_hw.bpf.frontend.numbers import Bool, Number, const, of_scalar
 from axiom_hw.bpf.frontend.optional import OptionalNumber
 from axiom_hw.bpf.frontend.structs import StructLiteral, StructRef, held, layout_class
-from axiom_hw.bpf.frontend.values import Nothing, Value
+from axiom_hw.bpf.frontend.values import Nothing, Series, Value
 from axiom_hw.bpf.layout import U32, Scalar, scalar_of
 from axiom_hw.bpf.maps.view import ArrayView, HashView
 from axiom_hw.bpf.spec import MapSpec
@@ -69,6 +69,14 @@ class ArrayMapValue(Value):
     def describe(self) -> str:
         return f"the array {self.spec.name}"
 
+    def number(self, low: Lowering, node: ast.AST) -> Number:
+        raise low.refuse(node, f"{self.describe()} is used as a number", f"{self.spec.name}[0]")
+
+    def series(self, low: Lowering, node: ast.For) -> Series:
+        raise low.refuse(
+            node.iter, f"`for` can't go through {self.describe()}", f"for i in range(len({low.text(node.iter)})):"
+        )
+
     @property
     def length(self) -> int:
         return self.spec.max_entries
@@ -104,7 +112,11 @@ class Entry(Value):
 
     def update(self, low: Lowering, node: ast.AugAssign, op: ast.operator, value: Value) -> None:
         if not isinstance(self.kind, Scalar):
-            raise low.refuse(node, f"the entries of {self.name} are structs", "change one of its fields")
+            raise low.refuse(
+                node,
+                f"the entries of {self.name} are structs",
+                f"{low.text(node.target)}.{self.kind.LAYOUT.fields[0].name} += ...",
+            )
         there, on = low.label("there"), low.label("on")
         address, flow = self._found(low), low.flow
         low.branch(low.op(f"icmp eq ptr {address}, null"), on, there)
@@ -141,6 +153,15 @@ class HashMapValue(Value):
 
     def describe(self) -> str:
         return f"the hash {self.spec.name}"
+
+    def number(self, low: Lowering, node: ast.AST) -> Number:
+        raise low.refuse(node, f"{self.describe()} is used as a number", f"{self.spec.name}[key]")
+
+    def series(self, low: Lowering, node: ast.For) -> Series:
+        raise low.refuse(
+            node.iter, f"`for` can't go through {self.describe()}: nobody knows how long that takes",
+            "do that in the application, which may",
+        )  # fmt: skip
 
     def item(self, low: Lowering, node: ast.Subscript, index: Value) -> Value:
         return HashEntry(self, self._key(low, node.slice, index), self._value(low, node))
@@ -190,6 +211,10 @@ class HashMapValue(Value):
     def _key(self, low: Lowering, node: ast.AST, given: Value) -> str:
         kind = content(low, node, self.key_type, f"the keys of {self.spec.name}")
         if isinstance(kind, Scalar):
+            if not isinstance(given, Number | Bool | OptionalNumber):
+                raise low.refuse(
+                    node, f"the keys of {self.spec.name} are numbers ({kind.name}); here it gets {given.describe()}"
+                )
             return number_slot(low, given.number(low, node), kind)
         return struct_address(low, node, f"the keys of {self.spec.name}", given, kind)
 
@@ -240,7 +265,11 @@ class HashEntry(Value):
 
     def update(self, low: Lowering, node: ast.AugAssign, op: ast.operator, value: Value) -> None:
         if not isinstance(self.kind, Scalar):
-            raise low.refuse(node, f"the values of {self.of.spec.name} are structs", "change one of their fields")
+            raise low.refuse(
+                node,
+                f"the values of {self.of.spec.name} are structs",
+                f"`x = {self.of.spec.name}.get(key)`, and one of its fields",
+            )
         address = lookup(low, self.of.symbol, self.key)
         slot = low.alloca("ptr")
         low.emit(f"store ptr {address}, ptr {slot}")

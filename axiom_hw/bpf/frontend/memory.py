@@ -111,15 +111,6 @@ def clear(low: Lowering, address: str, size: int, align: int = 8) -> None:
     low.emit(f"call void @llvm.memset.p0.i64(ptr align {align} {address}, i8 0, i64 {size}, i1 false)")
 
 
-def copy(low: Lowering, target: str, source: str, size: int, align: int) -> None:
-    """Copy `size` bytes, both sides aligned."""
-    low.module.declarations["@llvm.memcpy.p0.p0.i64"] = "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"
-    low.emit(
-        f"call void @llvm.memcpy.p0.p0.i64(ptr align {align} {target}, ptr align {align} {source}, "
-        f"i64 {size}, i1 false)"
-    )
-
-
 def fetch_op(low: Lowering, address: str, scalar: Scalar, op: ast.operator, number: Number) -> None:
     """Change a number of 4 or 8 bytes in shared memory in one step, which no other thread can come between."""
     operand = narrow(low, number, scalar)

@@ -81,7 +81,9 @@ class StructClass(Value):
 
 def _field_value(low: Lowering, node: ast.expr, field: Field, value: Value) -> Value:
     if field.count:
-        if not isinstance(value, ArrayLiteral | ArrayRef):
+        if isinstance(value, ArrayRef):
+            raise value.second_name(low, node, f"`{field.name}`")
+        if not isinstance(value, ArrayLiteral):
             raise low.refuse(
                 node, f"`{field.name}` is an array; here it gets {value.describe()}",
                 f"zeros({field.scalar.name}, {field.count})",

@@ -1,0 +1,372 @@
+"""Maps, structs, arrays, rings, helpers and print in programs written in Python: on both engines, by what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Annotated, Any
+
+import pytest
+
+import axiom_hw as hw
+from axiom_hw.bpf.layout import array_of, layout, s16, s32, u8, u16, u32, u64, zeros
+from tests.bpf.engines import ENGINES
+from tests.bpf.frontend.library import Env, array, hashed, ring, run
+
+pytestmark = pytest.mark.parametrize("engine", ENGINES)
+
+
+class Mode(IntEnum):
+    """Names of numbers."""
+
+    SLOW = 3
+    FAST = 7
+
+
+@layout(frozen=True)
+class Event:
+    """A context."""
+
+    time_ns: u64
+    line: u32
+    value: u32
+
+
+@layout
+class Key:
+    """A key with padding, which must be zero in each."""
+
+    line: u8
+    value: u32
+
+
+@layout
+class Seen:
+    """What is kept of a line."""
+
+    last_ns: u64
+    count: u32
+    small: u16
+
+
+@layout
+class Window:
+    """A struct with arrays."""
+
+    total: u64
+    samples: Annotated[list[int], array_of(u16, 5)]
+    last: s32 = 7
+
+
+TABLE = (5, -3, 100, 7)
+LED = "led"
+totals = array("totals", u64, 8)
+bytes_ = array("bytes", u8, 2)
+stats = array("stats", Seen, 2)
+counts = hashed("counts", u64)
+small = hashed("small", u8)
+seen = hashed("seen", Seen, Key)
+windows = ring("windows", Window)
+numbers = ring("numbers", u32)
+narrow = ring("narrow", Window, 64)
+
+
+@pytest.fixture(autouse=True)
+def empty_maps() -> Iterator[None]:
+    yield
+    for one in (counts, small, seen):
+        one.clear()
+    for one in (totals, bytes_):
+        for index in one:
+            one[index] = 0
+    for index in stats:
+        stats[index] = Seen(0, 0, 0)
+    for reader in (windows, numbers, narrow):
+        reader.consume()
+
+
+def event(line: int = 2, value: int = 1, time_ns: int = 10) -> Any:
+    return Event(time_ns, line, value)
+
+
+# arrays as maps
+
+
+def constant_and_variable_indexes(ctx: Event) -> int:
+    i = ctx.line
+    if i < len(totals):
+        totals[i] += 2
+        totals[-1] = 9
+        totals[0] = totals[i] * 10
+    bytes_[1] -= ctx.value
+    return totals[0] + totals[-1]
+
+
+def test_an_array_by_index(engine: str) -> None:
+    assert run(engine, constant_and_variable_indexes, event(3), event(3), event(8)) == [29, 49, 49]
+    assert list(totals.values()) == [40, 0, 0, 4, 0, 0, 0, 9]
+    assert list(bytes_.values()) == [0, 253]
+
+
+def structs_of_an_array(ctx: Event) -> int:
+    stats[1].count += 1
+    here = stats[1]
+    here.small += 70000  # wraps at 16 bits
+    stats[0] = Seen(last_ns=ctx.time_ns, count=here.count, small=Mode.FAST)
+    return here.count * 100000 + here.small
+
+
+def test_an_array_of_structs(engine: str) -> None:
+    assert run(engine, structs_of_an_array, event(), event()) == [100000 + 70000 % 65536, 200000 + 140000 % 65536]
+    assert list(stats.values()) == [Seen(10, 2, 7), Seen(0, 2, 140000 % 65536)]
+
+
+# hashes
+
+
+def counting(ctx: Event) -> int:
+    counts[ctx.line] += 5
+    counts[ctx.line] |= 8
+    small[1] += 255
+    small[1] += 3
+    counts[100] *= 2  # makes it
+    return counts[ctx.line] + counts[77] + small[1] * 1000
+
+
+def test_a_hash_of_numbers_counts_like_a_counter(engine: str) -> None:
+    assert run(engine, counting, event(), event()) == [13 + 2000, (18 | 8) + 4000]
+    assert dict(counts) == {2: 26, 100: 0}
+    assert dict(small) == {1: 4}
+
+
+def asking(ctx: Event) -> int:
+    found = counts.get(ctx.line)
+    if found is None:
+        counts[ctx.line] = 40
+        return -1
+    if ctx.line not in counts or 99 in counts:
+        return -2
+    del counts[ctx.line]
+    del counts[ctx.line]
+    again = counts.get(ctx.line)
+    if again:
+        return -3
+    return found + counts.get(ctx.line, 7) + (1000 if ctx.line in counts else 0)
+
+
+def test_asking_setting_and_forgetting(engine: str) -> None:
+    assert run(engine, asking, event(), event(), event()) == [-1, 47, -1]
+
+
+def filling(ctx: Event) -> int:
+    fitted = 0
+    for i in range(6):
+        if counts.set(i, i * i):
+            fitted += 1
+    counts[77] = 1
+    counts[78] += 1
+    return fitted
+
+
+def test_a_full_hash_tells_and_counts(engine: str) -> None:
+    refused = counts.refused
+    assert run(engine, filling, event()) == [4]
+    assert dict(counts) == {0: 0, 1: 1, 2: 4, 3: 9}
+    assert counts.refused - refused == 4
+
+
+def remembering(ctx: Event) -> int:
+    key = Key(line=ctx.line, value=ctx.value)
+    last = seen.get(key)
+    if last is None:
+        seen[key] = Seen(ctx.time_ns, 1, small=2)
+        return seen.set(Key(9, 9), Seen(1, 2, 3))
+    elapsed = ctx.time_ns - last.last_ns
+    last.last_ns = ctx.time_ns
+    last.count += 1
+    return elapsed * 100 + last.count
+
+
+def test_structs_as_keys_and_values(engine: str) -> None:
+    assert run(engine, remembering, event(), event(time_ns=15), event(time_ns=21)) == [1, 502, 603]
+    assert dict(seen) == {Key(2, 1): Seen(21, 3, 2), Key(9, 9): Seen(1, 2, 3)}
+
+
+# structs and arrays of their own
+
+
+def bump(window: Window, by: int) -> None:
+    window.total += by
+    window.samples[1] += by
+
+
+def last_of(window: Window | None) -> int:
+    if window is None:
+        return -1
+    return window.last
+
+
+def mean(samples: array_of(s32, 4)) -> s32:  # type: ignore[valid-type]
+    total = 0
+    for sample in samples:  # type: ignore[attr-defined]
+        total += sample
+    return total // len(samples)  # type: ignore[arg-type]
+
+
+def local_structs(ctx: Event) -> int:
+    window = Window(1, zeros(u16, 5))
+    for i in range(5):
+        window.samples[i] = i * i
+    window.samples[-1] -= 20  # below zero: wraps
+    bump(window, 65530)
+    windows.output(window)
+    total = 0
+    for sample in window.samples:
+        total += sample
+    window = Window(total=total, samples=zeros(u16, 5), last=window.last - 9)
+    total += window.samples[1]
+    return total * 10 + last_of(window)
+
+
+def test_a_local_struct_is_passed_by_reference_and_wraps_at_its_widths(engine: str) -> None:
+    total = 0 + 65531 + 4 + 9 + 65532
+    assert run(engine, local_structs, event()) == [total * 10 - 2]
+    assert windows.consume() == [Window(65531, [0, 65531, 4, 9, 65532], 7)]
+
+
+def local_arrays(ctx: Event) -> int:
+    samples = zeros(s32, 4)
+    for i in range(len(samples)):
+        samples[i] = TABLE[i] * 2
+    at = ctx.line & 3
+    samples[at] += 1
+    return mean(samples) * 100 + len(TABLE) + TABLE[at]
+
+
+def test_local_arrays_and_tables(engine: str) -> None:
+    assert run(engine, local_arrays, event(2), event(1)) == [219 // 4 * 100 + 104, 219 // 4 * 100 + 1]
+
+
+def zeroed_again(ctx: Event) -> int:
+    total = 0
+    for i in range(3):
+        seen_here = zeros(s16, 8)
+        seen_here[i] += 1
+        for one in seen_here:
+            total += one
+    return total
+
+
+def test_an_array_that_is_made_again_is_zero_again(engine: str) -> None:
+    assert run(engine, zeroed_again, event()) == [3]
+
+
+def declared(ctx: Event) -> int:
+    window: Window = Window(ctx.line, zeros(u16, 5))
+    window.total += 1
+    maybe: Seen | None = seen.get(Key(1, 1))
+    if maybe is None:
+        maybe = Seen(5, 6, 7)
+    return window.total * 100 + maybe.count
+
+
+def test_a_declared_struct_is_a_reference_or_its_own(engine: str) -> None:
+    assert run(engine, declared, event(3)) == [406]
+    seen[Key(1, 1)] = Seen(1, 2, 3)
+    assert run(engine, declared, event(3)) == [402]
+
+
+# rings
+
+
+def reserving(ctx: Event) -> int:
+    with windows.reserve(Window) as window:
+        if window is None:
+            return -1
+        window.total = ctx.line
+        if ctx.line == 3:
+            windows.discard(window)
+            return 3
+        window.samples[1] = 6
+        if ctx.line == 4:
+            return 4
+    numbers.output(ctx.value + 3)
+    return 1
+
+
+def test_a_block_submits_its_record_on_each_way_out_unless_it_was_discarded(engine: str) -> None:
+    assert run(engine, reserving, event(2), event(3), event(4)) == [1, 3, 4]
+    assert windows.consume() == [Window(2, [0, 6, 0, 0, 0], 0), Window(4, [0, 6, 0, 0, 0], 0)]
+    assert numbers.consume() == [4]
+
+
+def overflowing(ctx: Event) -> int:
+    fitted = 0
+    for _i in range(3):
+        with narrow.reserve(Window) as window:
+            if window is not None:
+                window.total = 1
+                fitted += 1
+    if narrow.output(Window(2, zeros(u16, 5))):
+        fitted += 10
+    return fitted
+
+
+def test_a_full_ring_gives_none_and_false(engine: str) -> None:
+    dropped = narrow.dropped
+    assert run(engine, overflowing, event()) == [1]
+    assert narrow.dropped - dropped == 3
+
+
+# helpers, print, names
+
+
+def helping(ctx: Event) -> int:
+    hw.gpio_set(LED, value=ctx.value)
+    hw.gpio_set(21, 0)
+    hw.pwm_write("servo", 50)
+    if hw.random_u32() != 0xFFFFFFFE or hw.slot() != 0:
+        return -1
+    if hw.emergency_stop(5) != 5:
+        return -2
+    return hw.gpio_get("button") + hw.now_ns()
+
+
+def test_helpers_take_names_and_numbers(engine: str) -> None:
+    env = Env()
+    assert run(engine, helping, event(), env=env) == [1_000_000_007 + 17]
+    assert env.asked == [(1003, 18, 1), (1003, 21, 0), (1005, 0, 2, 50), (1000, 5), (1004, 17)]
+
+
+def printing(ctx: Event) -> int:
+    signed = -ctx.line
+    print("100%", f"{ctx.value:04x}|{signed:<5}|{signed:+d} ns {Mode.FAST:3}")
+    print(f"{ctx.time_ns} {ctx.value:>4} {LED}")
+    print()
+    return 0
+
+
+def test_print_prints_what_python_would(engine: str) -> None:
+    env = Env()
+    run(engine, printing, event(line=12, value=255, time_ns=2**64 - 1), env=env)
+    assert env.lines == ["100% 00ff|-12  |-12 ns   7", f"{2**64 - 1}  255 led", ""]
+
+
+def names_of_the_module(ctx: Event) -> int:
+    factor = 3 if ctx.line > Mode.SLOW else hw.Edge.FALLING
+    return factor * Mode.FAST
+
+
+def test_enums_by_their_names(engine: str) -> None:
+    assert run(engine, names_of_the_module, event(2), event(4)) == [14, 21]
+
+
+def test_closures_are_constants(engine: str) -> None:
+    offset, reader = 1000, numbers
+
+    def inner(ctx: Event) -> int:
+        reader.output(offset)
+        return offset + ctx.line
+
+    assert run(engine, inner, event()) == [1002]
+    assert numbers.consume() == [1000]
