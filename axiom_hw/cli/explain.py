@@ -1,4 +1,4 @@
-"""`axiom-hw explain`: what a code of the verifier means, and what usually helps."""
+"""`axiom-hw explain`: what a code of the verifier, or of the compiler, means, and what usually helps."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 
 def _table() -> tuple[Code, ...]:
-    from axiom_hw.bpf.verifier.codes import TABLE
+    from axiom_hw.bpf.frontend import codes
+    from axiom_hw.bpf.verifier.codes import TABLE, Code
     from axiom_hw.cli import request_codes
 
-    return (*TABLE, *request_codes.TABLE)
+    python = tuple(Code(row.id, row.title, row.why, row.fix) for row in codes.TABLE)
+    return (*TABLE, *python, *request_codes.TABLE)
 
 
 def complete_codes(incomplete: str) -> list[tuple[str, str]]:
@@ -29,7 +31,7 @@ def explain(
         str, typer.Argument(metavar="[CODE]", help="As in V103; all codes without it.", autocompletion=complete_codes)
     ] = "",
 ) -> None:
-    """Explain a code of the verifier."""
+    """Explain a code of the verifier or of the compiler."""
     rows = _table()
     if not code:
         table(("CODE", "MEANING"), [(row.id, row.title) for row in rows])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from axiom_hw.bpf import helpers
+from axiom_hw.bpf.frontend import codes as frontend
 from axiom_hw.bpf.verifier import codes
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,12 @@ def test_a_code_as_people_type_it(cli, given):
 
 def test_all_codes(cli):
     rows = cli("explain").out.splitlines()[1:]
-    assert [row.split()[0] for row in rows] == [*(row.id for row in codes.TABLE), "E001", "E002", "E003"]
+    assert [row.split()[0] for row in rows] == [
+        *(row.id for row in (*codes.TABLE, *frontend.TABLE)),
+        "E001",
+        "E002",
+        "E003",
+    ]
     assert all(cli("explain", row.split()[0]).code == 0 for row in rows)
 
 

@@ -45,18 +45,20 @@ def binary(low: Lowering, node: ast.AST, op: ast.operator, left: Value, right: V
         case ast.LShift() | ast.RShift():
             return _shift(low, node, op, a, b, right_node)
         case ast.Div():
-            raise low.refuse(node, "`/` gives a float, and programs have integers only", "`//`")
+            raise low.refuse(node, "`/` gives a float, and programs have integers only", "`//`", "P002")
         case ast.Pow():
-            raise low.refuse(node, "`**` of a variable isn't supported", "`x * x`, or `1 << x` for a power of two")
+            raise low.refuse(
+                node, "`**` of a variable isn't supported", "`x * x`, or `1 << x` for a power of two", "P002"
+            )
         case _:
-            raise low.refuse(node, f"`{ast.unparse(node)}` multiplies matrices, and programs have integers only")
+            raise low.refuse(node, "`@` multiplies matrices, and programs have integers only", "`*`", "P002")
 
 
 def _fold(low: Lowering, node: ast.AST, op: ast.operator, a: int, b: int, right: ast.AST) -> Number:
     if isinstance(op, ast.Div):
-        raise low.refuse(node, "`/` gives a float, and programs have integers only", "`//`")
+        raise low.refuse(node, "`/` gives a float, and programs have integers only", "`//`", "P002")
     if type(op) not in _FOLD:
-        raise low.refuse(node, "`@` multiplies matrices, and programs have integers only", "`*`")
+        raise low.refuse(node, "`@` multiplies matrices, and programs have integers only", "`*`", "P002")
     if isinstance(op, ast.FloorDiv | ast.Mod) and b == 0:
         raise low.refuse(right, "this divides by 0, for which Python raises ZeroDivisionError", "another divisor")
     if isinstance(op, ast.LShift | ast.RShift | ast.Pow) and b < 0:
@@ -141,28 +143,20 @@ def _floor(low: Lowering, a: Number, b: Number, quotient: bool) -> Number:
         by_minus_one = low.op(f"icmp eq i64 {divisor}, -1")
         divisor = low.op(f"select i1 {by_minus_one}, i64 1, i64 {divisor}")
     rest = low.op(f"srem i64 {a.operand}, {divisor}")
-    # The rest has the sign of `a`; where that isn't the sign of the divisor, one more (or less) is the floor.
+    # The rest has the sign of `a`; where that isn't the sign of the divisor, one less is the floor.
     other = low.op(f"icmp slt i64 {low.op(f'xor i64 {rest}, {divisor}')}, 0")
     inexact = low.op(f"icmp ne i64 {rest}, 0")
     adjust = low.op(f"and i1 {other}, {inexact}")
-    if not quotient:
-        return signed(
-            low.op(f"add i64 {rest}, {low.op(f'select i1 {adjust}, i64 {divisor}, i64 0')}")
-            if not by_minus_one
-            else _unless_minus_one(low, by_minus_one, rest, adjust, divisor),
-            lo,
-            hi,
-        )
-    down = low.op(f"sdiv i64 {a.operand}, {divisor}")
-    floored = low.op(f"add i64 {down}, {low.op(f'sext i1 {adjust} to i64')}")
+    if quotient:
+        down = low.op(f"sdiv i64 {a.operand}, {divisor}")
+        found = low.op(f"add i64 {down}, {low.op(f'sext i1 {adjust} to i64')}")
+        by_one = low.op(f"sub i64 0, {a.operand}") if by_minus_one else ""
+    else:
+        found = low.op(f"add i64 {rest}, {low.op(f'select i1 {adjust}, i64 {divisor}, i64 0')}")
+        by_one = "0"
     if by_minus_one:
-        floored = low.op(f"select i1 {by_minus_one}, i64 {low.op(f'sub i64 0, {a.operand}')}, i64 {floored}")
-    return signed(floored, lo, hi)
-
-
-def _unless_minus_one(low: Lowering, by_minus_one: str, rest: str, adjust: str, divisor: str) -> str:
-    sum_ = low.op(f"add i64 {rest}, {low.op(f'select i1 {adjust}, i64 {divisor}, i64 0')}")
-    return low.op(f"select i1 {by_minus_one}, i64 0, i64 {sum_}")
+        found = low.op(f"select i1 {by_minus_one}, i64 {by_one}, i64 {found}")
+    return signed(found, lo, hi)
 
 
 def _shift(low: Lowering, node: ast.AST, op: ast.operator, a: Number, b: Number, right: ast.AST) -> Number:

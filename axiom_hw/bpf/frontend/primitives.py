@@ -141,8 +141,8 @@ def _get(scalar: Scalar) -> Callable[[Lowering, list[str], list[Number]], Value]
             total = low.op(f"or i{bits} {total}, {moved}") if total else moved
         low.emit(f"store i{bits} {total}, ptr {slot}")
         low.start(end, flow)
-        return of_scalar(low.op(f"zext i{bits} {low.op(f'load i{bits}, ptr {slot}')} to i64")
-                         if bits < 64 else low.op(f"load i64, ptr {slot}"), scalar)  # fmt: skip
+        found = low.op(f"load i{bits}, ptr {slot}")
+        return of_scalar(found if bits == 64 else low.op(f"zext i{bits} {found} to i64"), scalar)
 
     return lower
 

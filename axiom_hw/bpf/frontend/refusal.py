@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from axiom_hw.bpf.frontend.codes import BY_ID
 from axiom_hw.errors import AxiomError
 
 
@@ -57,6 +58,7 @@ class Refused(AxiomError, SyntaxError):
 
     def __init__(self, code: str, span: Span, problem: str, fix: str = "") -> None:
         super().__init__(f"{span.file}:{span.line}", problem, fix)
+        assert code in BY_ID, code
         self.code = code
         self.span = span
 
