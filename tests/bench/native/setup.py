@@ -21,7 +21,7 @@ from tests.bench.native.builds import PROGRAMS, Compiler, compilers
 from tests.bench.native.rounds import ROUND_NS, ROUNDS, Contestant, Sample, measure
 
 SEED: Final = 777
-INPUT_BYTES: Final = 4  # struct input
+INPUT_BYTES: Final = 8  # struct input
 EVENT_BYTES: Final = 16  # struct event
 _CTX: Final = {"bench": CtxSpec(INPUT_BYTES), "event": CtxSpec(EVENT_BYTES)}
 
@@ -69,4 +69,4 @@ def proved(name: str, function: str = "") -> Verified:
 
 def inputs(count: int, seed: int = SEED) -> ctypes.Array[ctypes.c_char]:
     """So many contexts `struct input`, all with one seed."""
-    return ctypes.create_string_buffer(struct.pack("<I", seed) * count, INPUT_BYTES * count)
+    return ctypes.create_string_buffer(struct.pack("<Q", seed) * count, INPUT_BYTES * count)

@@ -25,6 +25,7 @@ typedef signed long long __s64;
 
 struct input {
 	__u32 seed;
+	__u32 unused; /* contexts are multiples of 8 bytes, as those of all hooks */
 };
 
 /* Every run leaves its result here, so that no compiler finds that nobody needs it, and leaves the run out. */
