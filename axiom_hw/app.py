@@ -37,6 +37,7 @@ from axiom_hw.bpf.spec import MapSpec, MapType, ProgramSpec
 from axiom_hw.bpf.verified import Verified
 from axiom_hw.bpf.verifier import verify
 from axiom_hw.clock import Clock, MonotonicClock, VirtualClock
+from axiom_hw.engines import open_cache
 from axiom_hw.errors import AxiomError, SpecError
 from axiom_hw.events import ctx_of
 from axiom_hw.hooks import Link
@@ -244,6 +245,7 @@ class App:
         self._pace.clock = runtime.clock
         try:
             console.tell_missing(runtime)
+            console.tell_engine(options.engine, runtime.loader.engine)
             for program in ready:
                 program.attach(runtime)
             if self.bench is not None and self._scenario is not None:
@@ -342,7 +344,8 @@ class App:
         return Runtime(
             board, clock, devices, scheduler=scheduler, seed=0 if options.mock else secrets.randbits(64),
             on_fault=console.FaultTeller(), on_trace=console.tell_trace if options.trace else None,
-            on_error=self._device_failed,
+            on_error=self._device_failed, engine=options.engine, cache=open_cache(options.cache),
+            on_engine=console.tell,
         )  # fmt: skip
 
     def _thread_failed(self) -> None:

@@ -14,12 +14,15 @@ from traceback import FrameSummary, StackSummary, TracebackException
 from types import FrameType, TracebackType
 from typing import Any, Final
 
+from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.bpf.maps import HashMap, Map, RingReader
+from axiom_hw.engines import why_not
 from axiom_hw.errors import AxiomError, Fault
 from axiom_hw.hooks import Link
 from axiom_hw.runtime import Runtime, Trace
 
 _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal went away, as when an SSH connection drops
+_TOLD: Final[list[str]] = []  # why there is no native code, once that was said
 _OURS: Final = str(Path(__file__).parent) + os.sep
 
 
@@ -89,6 +92,13 @@ def tell_missing(runtime: Runtime) -> None:
     """Print which optional outputs the bench goes without, and why."""
     for name, error in runtime.missing:
         print(f"without {name}, which is optional: {error}", file=sys.stderr)
+
+
+def tell_engine(wanted: Engine, got: Engine) -> None:
+    """Print, once in a process, that programs stay on the interpreter, and why."""
+    if wanted is not got and not _TOLD:
+        _TOLD.append(why_not())
+        print(f"programs run on the interpreter: {_TOLD[0]}", file=sys.stderr)
 
 
 class FaultTeller:

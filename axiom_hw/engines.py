@@ -10,9 +10,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.bpf.engine.interp import Interpreter
 from axiom_hw.bpf.engine.llvm.available import why_not
 from axiom_hw.bpf.engine.llvm.cache import Cache, default_directory
@@ -25,14 +25,6 @@ from axiom_hw.pump.table import Entry
 
 if TYPE_CHECKING:
     from axiom_hw.bpf.engine.llvm.native import Native
-
-
-class Engine(StrEnum):
-    """Which engine runs a program."""
-
-    AUTO = "auto"  # the interpreter at once, native code when it is ready, where there can be any
-    INTERP = "interp"
-    LLVM = "llvm"  # native code from the first event on
 
 
 class Loaded:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from axiom_hw.board.units import parse_duration_ns
-from axiom_hw.engines import Engine
+from axiom_hw.bpf.engine.choice import Engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,18 +22,20 @@ from axiom_hw.backends.gpio import GpioBackend
 from axiom_hw.backends.pwm import PwmBackend
 from axiom_hw.board import Board, PwmChannel
 from axiom_hw.bpf import helpers, isa
+from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.bpf.engine.llvm.cache import Cache
 from axiom_hw.bpf.layout import Struct
 from axiom_hw.bpf.maps import Map
 from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.bpf.verified import Verified
 from axiom_hw.clock import Clock, MonotonicClock, VirtualClock
-from axiom_hw.engines import Engine, Loaded, Loader
+from axiom_hw.engines import Loaded, Loader
 from axiom_hw.errors import AxiomError, BackendError, Fault, HookError
 from axiom_hw.events import PwmEvent
 from axiom_hw.executor import Executor
 from axiom_hw.hooks import Link, Registry
 from axiom_hw.keys import PwmKey, TimerKey
+from axiom_hw.natives import Natives, inputs_of
 from axiom_hw.scheduler import Scheduler
 from axiom_hw.sections import keys_of
 from axiom_hw.slots import Slots
@@ -69,6 +71,7 @@ class _Env:
         self.now_ns = runtime.clock.now_ns
         self.monotonic = isinstance(runtime.clock, MonotonicClock)  # native code may ask the system itself
         self.hardware = _hardware(runtime.guard, name)
+        self.natives = runtime.guard.natives(name) if runtime.guard is not None else {}
 
     def random_u32(self) -> int:
         return self._random(32)
@@ -127,11 +130,18 @@ class Runtime:
             self._open(board, devices, on_error)
 
     def _open(self, board: Board, devices: Devices, on_error: Callable[[AxiomError], None] | None) -> None:
-        self.gpio = GpioAdapter(devices.gpio, board, self.executor.fire, self.clock, on_error=on_error)
+        natives = None
+        if self.loader.engine is not Engine.INTERP and isinstance(self.clock, MonotonicClock):
+            natives = Natives(self.registry, self.executor, self.loader.cache)
+        self.gpio = GpioAdapter(
+            devices.gpio, board, self.executor.fire, self.clock, on_error=on_error,
+            make_server=natives.make_server if natives is not None else None,
+        )  # fmt: skip
         try:
             self.guard = Guard.open(
                 board, devices.gpio, devices.pwm, self.clock,
                 read_input=self.gpio.read, on_missing=lambda channel, error: self.missing.append((channel.name, error)),
+                make_ask=natives.make_ask if natives is not None else None, inputs=inputs_of(self.gpio.feeds()),
             )  # fmt: skip
         except BaseException:  # Ctrl-C too: somebody else may want the lines
             self.gpio.close()

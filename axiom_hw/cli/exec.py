@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
 
 from axiom_hw.bpf.elf import load_object
-from axiom_hw.bpf.engine.calls import IMPLEMENTED
+from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.bpf.insn import decode
 from axiom_hw.bpf.spec import CtxSpec, ObjectSpec, ProgramSpec
 from axiom_hw.cli.batch import Answer, Fields, answer_lines, opened, parse_hex, program_spec
-from axiom_hw.cli.exec_env import CONFORMANCE, run_once
+from axiom_hw.cli.exec_env import Loader, run_once
 from axiom_hw.cli.exec_events import Scenario
 from axiom_hw.errors import SpecError
 
@@ -24,19 +23,14 @@ _BATCH_SLOTS: Final = 1 << 17  # loaded, each takes about a kilobyte
 _BATCH_MEMORY_BYTES: Final = 16 << 20
 
 
-class Engine(StrEnum):
-    """Which engine runs the program."""
-
-    INTERP = "interp"
-    LLVM = "llvm"
-
-
 def exec_(
     memory: Annotated[
         list[str] | None,
         typer.Argument(metavar="[MEM_HEX]", help="Memory for r1, as hex bytes; r2 is its length.", show_default=False),
     ] = None,
-    engine: Annotated[Engine, typer.Option(help="The engine; the interpreter is the definition.")] = Engine.INTERP,
+    engine: Annotated[
+        Engine, typer.Option(help="interp, the definition, or llvm, native code; auto is interp: runs are short here.")
+    ] = Engine.INTERP,
     unverified: Annotated[bool, typer.Option("--unverified", help="Skip the verifier.")] = False,
     elf: Annotated[bool, typer.Option("--elf", help="Standard input is an object, not instructions.")] = False,
     conformance: Annotated[
@@ -56,17 +50,16 @@ def exec_(
 
     Nothing here reaches a device: hardware helpers answer -ENODEV, and time is virtual.
     """
-    if engine is Engine.LLVM:
-        raise SpecError("--engine llvm", "is not available yet", "use --engine interp, the default")
+    loader = Loader(engine, conformance=conformance)
     if bool(object_file) != bool(events):
         missing = "--events FILE.jsonl" if object_file else "--object FILE.o"
         raise SpecError("exec", f"needs {missing} as well: an object runs on events")
     if object_file:
-        _scenario(object_file, events)
+        _scenario(object_file, events, loader)
     elif batch:
-        _batch(batch, unverified)
+        _batch(batch, unverified, loader)
     else:
-        _single(" ".join(memory or ()), unverified=unverified, elf=elf, conformance=conformance)
+        _single(" ".join(memory or ()), loader, unverified=unverified, elf=elf)
 
 
 def register(app: typer.Typer) -> None:
@@ -74,7 +67,7 @@ def register(app: typer.Typer) -> None:
     app.command("exec")(exec_)
 
 
-def _single(memory_hex: str, *, unverified: bool, elf: bool, conformance: bool) -> None:
+def _single(memory_hex: str, loader: Loader, *, unverified: bool, elf: bool) -> None:
     memory = parse_hex(memory_hex, "the memory")
     ctx = CtxSpec(len(memory), writable=True, length_in_r2=True)
     data = sys.stdin.buffer.read(_INPUT_LIMIT_BYTES + 1)
@@ -83,8 +76,7 @@ def _single(memory_hex: str, *, unverified: bool, elf: bool, conformance: bool) 
     if not data.startswith(_ELF_MAGIC):
         data = parse_hex(data.decode("ascii", errors="replace"), "standard input")
     spec = _only_program(data, ctx) if elf else ProgramSpec("program", decode(data), ctx=ctx)
-    helpers = CONFORMANCE if conformance else IMPLEMENTED
-    typer.echo(f"{run_once(spec, memory, unverified=unverified, trace=_to_stderr, helpers=helpers):x}")
+    typer.echo(f"{run_once(spec, memory, unverified=unverified, trace=_to_stderr, loader=loader):x}")
 
 
 def _only_program(data: bytes, ctx: CtxSpec) -> ProgramSpec:
@@ -96,11 +88,11 @@ def _only_program(data: bytes, ctx: CtxSpec) -> ProgramSpec:
     return programs[0]
 
 
-def _batch(file: str, unverified: bool) -> None:
+def _batch(file: str, unverified: bool, loader: Loader) -> None:
     def handle(fields: Fields) -> Answer:
         spec, ctx = _request(fields)
         waived = fields.flag("unverified", unverified)
-        return {"r0": run_once(spec, ctx, unverified=waived, trace=_nowhere)}
+        return {"r0": run_once(spec, ctx, unverified=waived, trace=_nowhere, loader=loader)}
 
     with ExitStack() as stack:
         answer_lines(opened(file, stack), sys.stdout, handle)
@@ -120,7 +112,7 @@ def _request(fields: Fields) -> tuple[ProgramSpec, bytes]:
     return spec, ctx
 
 
-def _scenario(object_file: str, events: str) -> None:
+def _scenario(object_file: str, events: str, loader: Loader) -> None:
     declared: ObjectSpec
     if object_file.endswith(".py"):
         from axiom_hw.cli.applications import read_application
@@ -129,7 +121,7 @@ def _scenario(object_file: str, events: str) -> None:
     else:
         declared = load_object(_read(object_file), object_file, lambda section: CtxSpec(0))
     with ExitStack() as stack:
-        Scenario(declared, _to_stderr).play(opened(events, stack), sys.stdout)
+        Scenario(declared, _to_stderr, loader).play(opened(events, stack), sys.stdout)
 
 
 def _read(file: str) -> bytes:

@@ -6,18 +6,21 @@ import errno
 import random
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
+from axiom_hw.bpf import isa
 from axiom_hw.bpf.engine.calls import FIRST_HARDWARE, IMPLEMENTED, Implementation
+from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.bpf.engine.interp import Interpreter
-from axiom_hw.bpf.engine.machine import Machine
+from axiom_hw.bpf.engine.llvm.available import why_not
+from axiom_hw.bpf.engine.machine import Env, Machine
 from axiom_hw.bpf.engine.program import Program, Unverified
 from axiom_hw.bpf.helpers import TABLE
 from axiom_hw.bpf.maps import Map, create_map, map_bytes
 from axiom_hw.bpf.spec import MapSpec, ProgramSpec
 from axiom_hw.bpf.verifier import verify
 from axiom_hw.clock import VirtualClock
-from axiom_hw.errors import MapError
+from axiom_hw.errors import MapError, MissingDependency, SpecError
 
 # A program that nobody verified has no bound of its own; this one ends it after some seconds.
 UNVERIFIED_BUDGET: Final = 4_000_000
@@ -70,15 +73,46 @@ def make_maps(specs: Sequence[MapSpec], limit_bytes: int = MAPS_LIMIT_BYTES) -> 
     return [create_map(spec) for spec in specs]
 
 
+class Runnable(Protocol):
+    """A loaded program, on either engine."""
+
+    @property
+    def run(self) -> Callable[..., int]: ...
+
+
+class Loader:
+    """Loads programs for the engine that was chosen. Raises `MissingDependency` where it can't be had."""
+
+    def __init__(self, engine: Engine = Engine.INTERP, *, conformance: bool = False) -> None:
+        if engine is Engine.LLVM and (why := why_not()):
+            raise MissingDependency("--engine llvm", f"can't be had: {why}", "use --engine interp, the default")
+        self._native = engine is Engine.LLVM
+        self._helpers = CONFORMANCE if conformance else IMPLEMENTED
+
+    def load(self, program: Program, maps: Sequence[Map], env: Env) -> Runnable:
+        """Bind maps and helpers. Raises `SpecError` for what the engine doesn't take."""
+        if not self._native:
+            budget = UNVERIFIED_BUDGET if isinstance(program, Unverified) else None
+            return Interpreter(program, maps, env, budget=budget, helpers=self._helpers)
+        if self._helpers is CONFORMANCE and _calls_conformance(program.spec):
+            raise SpecError(
+                program.spec.name,
+                f"calls helper {_CONFORMANCE_HELPER}, which returns its argument on the interpreter only",
+                "use --engine interp with --conformance",
+            )
+        from axiom_hw.bpf.engine.llvm.native import Native  # here, because importing LLVM takes 40 ms
+
+        return Native(program, maps, env)
+
+
+def _calls_conformance(spec: ProgramSpec) -> bool:
+    call = isa.BY_NAME["call"].code
+    return any(i.code == call and i.src == isa.CALL_HELPER and i.imm == _CONFORMANCE_HELPER for i in spec.insns)
+
+
 def run_once(
-    spec: ProgramSpec,
-    ctx: bytes,
-    *,
-    unverified: bool,
-    trace: Callable[[str], None],
-    helpers: Mapping[int, Implementation] = IMPLEMENTED,
+    spec: ProgramSpec, ctx: bytes, *, unverified: bool, trace: Callable[[str], None], loader: Loader | None = None
 ) -> int:
     """Verify (unless waived), load, and run once on fresh maps: r0, unsigned. Raises `AxiomError`."""
     program: Program = Unverified(spec) if unverified else verify(spec)
-    budget = UNVERIFIED_BUDGET if unverified else None
-    return Interpreter(program, make_maps(spec.maps), BenchEnv(trace), budget=budget, helpers=helpers).run(ctx)
+    return (loader or Loader()).load(program, make_maps(spec.maps), BenchEnv(trace)).run(ctx)

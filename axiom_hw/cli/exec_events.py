@@ -12,12 +12,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import IO
 
-from axiom_hw.bpf.engine.interp import Interpreter
 from axiom_hw.bpf.maps import Map, Mem, RingBuf, create_map
 from axiom_hw.bpf.spec import CtxSpec, ObjectSpec
 from axiom_hw.bpf.verifier import Rejected, verify
 from axiom_hw.cli.batch import Answer, Fields, lines, parse_line, write_line
-from axiom_hw.cli.exec_env import BenchEnv
+from axiom_hw.cli.exec_env import BenchEnv, Loader, Runnable
 from axiom_hw.errors import AxiomError, MapError, SpecError
 
 _NS_LIMIT = (1 << 63) - 1
@@ -26,11 +25,12 @@ _NS_LIMIT = (1 << 63) - 1
 class Scenario:
     """The programs of one object over one set of maps, in virtual time that starts at 0."""
 
-    def __init__(self, declared: ObjectSpec, trace: Callable[[str], None]) -> None:
+    def __init__(self, declared: ObjectSpec, trace: Callable[[str], None], loader: Loader | None = None) -> None:
         self._object = declared
+        self._loader = loader or Loader()
         self._env = BenchEnv(trace)
         self._maps: dict[str, Map] = {spec.name: create_map(spec) for spec in declared.maps}
-        self._loaded: dict[tuple[str, int], Interpreter] = {}
+        self._loaded: dict[tuple[str, int], Runnable] = {}
 
     def play(self, stream: IO[bytes], out: IO[str]) -> None:
         """Carry out each line, answer it where it has an answer, then write the state.
@@ -62,9 +62,9 @@ class Scenario:
     def _carry_out(self, fields: Fields) -> Answer | None:
         if "program" in fields:
             name, ctx = fields.text("program"), fields.data("ctx", b"")
-            interpreter = self._interpreter(name, len(ctx))
+            program = self._program(name, len(ctx))
             try:
-                return {"program": name, "r0": interpreter.run(ctx)}
+                return {"program": name, "r0": program.run(ctx)}
             except AxiomError as error:
                 return {"program": name, "error": str(error)}
         if "set" in fields:
@@ -75,12 +75,12 @@ class Scenario:
             raise SpecError(fields.place, "has none of `program`, `set` and `advance_ns`")
         return None
 
-    def _interpreter(self, name: str, ctx_bytes: int) -> Interpreter:
+    def _program(self, name: str, ctx_bytes: int) -> Runnable:
         known = self._loaded.get((name, ctx_bytes))
         if known is None:
             spec = replace(self._object.program_named(name), ctx=CtxSpec(ctx_bytes))
             maps = [self._maps[declared.name] for declared in spec.maps]
-            known = self._loaded[name, ctx_bytes] = Interpreter(verify(spec), maps, self._env)
+            known = self._loaded[name, ctx_bytes] = self._loader.load(verify(spec), maps, self._env)
         return known
 
     def _set(self, fields: Fields) -> None:

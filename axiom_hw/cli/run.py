@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.cli.levels import show_outputs
 from axiom_hw.errors import AxiomError, SpecError
 
@@ -47,6 +48,10 @@ def run(
     ] = None,
     duration: Annotated[str | None, typer.Option("--for", metavar="TIME", help="End after 10s, 500ms, ...")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Show what the programs print")] = False,
+    engine: Annotated[
+        Engine, typer.Option(help="interp, llvm (native code), or auto: the first until the second is ready")
+    ] = Engine.AUTO,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compile anew, and keep nothing on disk")] = False,
 ) -> None:
     """Run an application until it ends, or Ctrl-C. Outputs are in their safe states before and after.
 
@@ -55,6 +60,7 @@ def run(
     options = [
         *(["--mock"] if mock else []), *(["--real-time"] if real_time else []), *(["--trace"] if trace else []),
         *(["--board", board] if board is not None else []), *(["--for", duration] if duration is not None else []),
+        *(["--engine", engine] if engine is not Engine.AUTO else []), *(["--no-cache"] if no_cache else []),
     ]  # fmt: skip
     path = _existing(file)
     if path.suffix == ".py":

@@ -106,7 +106,11 @@ class TestOneProgram:
             ((), b"95 0", "standard input: has half a byte: hex digits come in pairs\n"),
             ((), b"\xff\xfe", "standard input: '\ufffd' is no hex digit\n"),
             ((), b"95", "byte 0: the program has 1 bytes, not a multiple of 8\n"),
-            (("--engine", "llvm"), b"", "--engine llvm: is not available yet\n    fix    use --engine interp"),
+            (
+                ("--engine", "llvm", "--unverified"),
+                b"95" + b"00" * 7,
+                "program: wasn't verified; native code checks nothing",
+            ),
             (("--object", "x.o"), b"", "exec: needs --events FILE.jsonl as well"),
             (("--events", "x"), b"", "exec: needs --object FILE.o as well"),
             (("--batch", "/nowhere/x"), b"", "/nowhere/x: can't be read: No such file or directory\n"),

@@ -5,4 +5,5 @@ interp       loading and running                 machine    what one slot has wh
 semantics    the table of instructions           site  data  control  arithmetic    what its rows do
 linkage      addresses of maps and functions     memory     the address space, every access checked
 calls        the helpers                         printf     the formats of trace_printk
+llvm         native code                         choice     the engines by name
 """

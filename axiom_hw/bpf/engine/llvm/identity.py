@@ -6,13 +6,16 @@ this package: its own sources stand for the verifier, the lifting, the map opera
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from axiom_hw.bpf.engine.llvm.cache import Cache
+from axiom_hw.bpf.engine.llvm.code import Code
+from axiom_hw.bpf.engine.llvm.jit import compile_ir
 from axiom_hw.bpf.engine.llvm.target import host
 from axiom_hw.bpf.engine.llvm.unit import Offers
 from axiom_hw.bpf.insn import encode
@@ -47,7 +50,19 @@ def text_key(text: str) -> bytes:
     return blake2b(_process_key() + text.encode(), digest_size=_BYTES).digest()
 
 
-@cache
+def compiled_text(text: str, place: str, cache: Cache | None) -> Code:
+    """The code of a module that is given as text: from the cache, or made now and kept there."""
+    if cache is None:
+        return compile_ir(text, place)
+    key = text_key(text)
+    code = cache.get(key)
+    if code is None:
+        code = compile_ir(text, place)
+        cache.put(key, code)
+    return code
+
+
+@functools.cache
 def _process_key() -> bytes:
     python = f"{sys.implementation.cache_tag} {sys.hexversion >> 16:x}"
     found = blake2b(f"{host().identity}\n{python}\n".encode(), digest_size=_BYTES)
@@ -62,7 +77,7 @@ def _sources(natives: Mapping[int, Callable[..., int]]) -> list[tuple[int, str, 
     return sorted(rows)
 
 
-@cache
+@functools.cache
 def _module_digest(name: str) -> bytes:
     """Of a module's source; this package's are in the process's key already."""
     file = getattr(sys.modules.get(name), "__file__", None)

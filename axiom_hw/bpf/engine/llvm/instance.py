@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any, Final, NoReturn
 
 from axiom_hw.bpf.engine.llvm.builtin import Gate, MethodDef, make_builtin, method_def
+from axiom_hw.bpf.engine.llvm.cache import Cache
 from axiom_hw.bpf.engine.llvm.callbacks import Callbacks
 from axiom_hw.bpf.engine.llvm.code import Code
 from axiom_hw.bpf.engine.llvm.entry import (
@@ -22,9 +22,11 @@ from axiom_hw.bpf.engine.llvm.entry import (
     RUN_BATCH,
     STATE_STRIDE,
 )
-from axiom_hw.bpf.engine.llvm.jit import Library, compile_ir, load
+from axiom_hw.bpf.engine.llvm.identity import compiled_text
+from axiom_hw.bpf.engine.llvm.jit import Library, load
 from axiom_hw.bpf.engine.llvm.runstate import HELD_SHIFT, Abort, RunState
 from axiom_hw.bpf.engine.llvm.symbols import resolve
+from axiom_hw.bpf.engine.llvm.target import LOCK
 from axiom_hw.bpf.engine.machine import Env, natives_of
 from axiom_hw.bpf.maps.create import Map
 from axiom_hw.bpf.maps.mem import Mem
@@ -36,7 +38,7 @@ Buffer = bytes | bytearray | memoryview
 
 _HELD_MASK: Final = (1 << HELD_SHIFT) - 1
 _NEVER: Final = (1 << 64) - 1  # the length of no bytes
-_LOADED: Final[list[Library]] = []  # stays for good
+_ENTRIES: Final = "the entries"
 _CALL: Final = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void_p)  # keeps the GIL
 
 
@@ -84,7 +86,7 @@ class Instance:
             self.state_address(0),
         )
         gate.bind(self, call)
-        return make_builtin(_entries()[name], gate)
+        return make_builtin(entries()[name], gate)
 
     def run(self, ctx: Buffer = b"", slot: int = 0) -> int:
         """Run once on any buffer of the right size; see `Interpreter.run`. Raises what that raises."""
@@ -159,14 +161,24 @@ class _Gate(Gate):
         self._instance.failed(slot, begun)
 
 
-@cache
-def _entries() -> Mapping[str, MethodDef]:
-    """The functions that all builtins are made of, compiled on first use."""
-    code = compile_ir(ENTRIES, "the entries")
-    library = load(code, resolve(code.needs, {}, "the entries"), ENTRY_EXPORTS, "the entries")
-    _LOADED.append(library)
-    at = library.addresses
-    return {"run": method_def("run", at[ENTER]), "run_batch": method_def("run_batch", at[ENTER_BATCH])}
+class _Entries:
+    """The functions that all builtins are made of; loaded once, and kept for good."""
+
+    def __init__(self, code: Code) -> None:
+        self._library = load(code, resolve(code.needs, {}, _ENTRIES), ENTRY_EXPORTS, _ENTRIES)
+        at = self._library.addresses
+        self.by_name = {"run": method_def("run", at[ENTER]), "run_batch": method_def("run_batch", at[ENTER_BATCH])}
+
+
+_loaded: list[_Entries] = []
+
+
+def entries(cache: Cache | None = None) -> Mapping[str, MethodDef]:
+    """By `run` and `run_batch`; made on first use, or read from the cache."""
+    with LOCK:
+        if not _loaded:
+            _loaded.append(_Entries(compiled_text(ENTRIES, _ENTRIES, cache)))
+    return _loaded[0].by_name
 
 
 def _memories(maps: Sequence[Map], env: Env) -> Iterator[tuple[str, Mem]]:

@@ -9,7 +9,7 @@ from axiom_hw.bpf.engine.llvm.cache import Cache
 from axiom_hw.bpf.engine.llvm.code import REPORT, Code, CompileError
 from axiom_hw.bpf.engine.llvm.entry import PROGRAM, RUN_BATCH, with_batch
 from axiom_hw.bpf.engine.llvm.identity import program_key
-from axiom_hw.bpf.engine.llvm.instance import Buffer, Instance
+from axiom_hw.bpf.engine.llvm.instance import Buffer, Instance, entries
 from axiom_hw.bpf.engine.llvm.jit import compile_ir
 from axiom_hw.bpf.engine.llvm.lift import lift
 from axiom_hw.bpf.engine.llvm.operations import Operations
@@ -48,6 +48,7 @@ class Native:
             )
         self.spec = program.spec
         code = compiled(program, maps, env, cache)
+        entries(cache)
         self._instance = Instance(code, self.spec, maps, env, slots)
         self.run: Callable[..., int] = self._instance.builtin("run")
         self.run_batch: Callable[..., int] = self._instance.builtin("run_batch")
