@@ -178,18 +178,13 @@ def _define(text: str, file: str, names: dict[str, Any]) -> FunctionType:
 
 
 def _context(parameters: tuple[tuple[str, Scalar, bool], ...]) -> type[Any]:
-    at, widest = 0, 1
-    for _, scalar, _ in parameters or (("unused", U8, False),):
+    """A struct with a field for each parameter; a bool takes a byte."""
+    scalars = {name: U8 if is_bool else scalar for name, scalar, is_bool in parameters} or {"unused": U8}
+    at, widest = 0, max(scalar.size for scalar in scalars.values())
+    for scalar in scalars.values():
         at = -(-at // scalar.size) * scalar.size + scalar.size
-        widest = max(widest, scalar.size)
-    fields = {name: getattr(layout, (U8 if is_bool else scalar).name) for name, scalar, is_bool in parameters}
-    if any(is_bool for _, _, is_bool in parameters):
-        at = 0
-        for name in fields:
-            size = layout.scalar_of(fields[name]).size  # type: ignore[union-attr]
-            at = -(-at // size) * size + size
-        widest = max(layout.scalar_of(kind).size for kind in fields.values())  # type: ignore[union-attr]
-    made = type("Inputs", (), {"__annotations__": fields or {"unused": layout.u8}, "__module__": __name__})
+    fields = {name: getattr(layout, scalar.name) for name, scalar in scalars.items()}
+    made = type("Inputs", (), {"__annotations__": fields, "__module__": __name__})
     return layout.layout(size=-(-at // widest) * widest)(made)
 
 

@@ -10,6 +10,7 @@ from axiom_hw.bpf.engine.interp import Interpreter
 from axiom_hw.bpf.engine.llvm.native import Native
 from axiom_hw.bpf.frontend.refusal import Refused
 from axiom_hw.bpf.frontend.user import compile_object, compile_program
+from axiom_hw.bpf.maps import create_map
 from axiom_hw.bpf.spec import CtxSpec, ProgramSpec
 from axiom_hw.bpf.verifier import Rejected, verify
 from tests.bpf.engine.rigs import ScriptedEnv
@@ -26,7 +27,8 @@ def compiled(case: Case) -> ProgramSpec:
 
 def same_everywhere(case: Case) -> None:
     program = verify(compiled(case))
-    engines = Interpreter(program, [], ScriptedEnv()), Native(program, [], ScriptedEnv())
+    maps = [create_map(spec) for spec in program.spec.maps]  # constants that LLVM looks up
+    engines = Interpreter(program, maps, ScriptedEnv()), Native(program, maps, ScriptedEnv())
     compared = 0
     for inputs in program_cases.draws(case):
         try:
