@@ -20,7 +20,7 @@ from axiom_hw.bpf.engine.machine import Env
 from axiom_hw.bpf.maps import Map, RingBuf, create_map
 from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.bpf.verified import Verified
-from tests.bpf.numbers import interesting
+from tests.bpf.edge_numbers import interesting
 
 NATIVE: Final = not why_not()
 ENGINES: Final = (
