@@ -28,8 +28,8 @@ from axiom_hw.bpf.verified import Verified
 from axiom_hw.bpf.verifier import Limits, Rejected, verify
 from axiom_hw.bpf.verifier.cfg import shape_of
 from axiom_hw.bpf.verifier.explore import Walk
-from tests.bpf.fuzz.claims import Claims
 from tests.bpf.edge_numbers import interesting, interesting_bytes
+from tests.bpf.fuzz.claims import Claims
 
 LIMITS: Final = Limits(visited_insns=20_000)
 LONGEST_RUN: Final = 20_000  # programs with a longer worst case are judged, but not run
