@@ -22,6 +22,7 @@ LAYERS = (
         "bench",
         "console",
         "engines",
+        "natives",
         "options",
         "programs",
         "sections",

@@ -43,7 +43,7 @@ def make_ask(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def guard_of(lines: FakeLines, ask: Ask, **given: int) -> Guard:
-    return Guard(lines.actuators(native=True), MonotonicClock(), ask=ask, **given)
+    return Guard(lines.actuators(native=True), MonotonicClock(), make_ask=lambda: ask, **given)
 
 
 def seen(decision: Decision) -> tuple[object, ...]:
@@ -64,7 +64,11 @@ def test_shared_lines_do_what_the_guard_does(make_ask: MakeAsk, seed: int) -> No
 
         lines = FakeLines(3, fail)
         ask = make_ask(lines) if native else None
-        guard = Guard(lines.actuators(native=native), MonotonicClock(), ask=ask, audit_entries=64)
+        guard = (
+            guard_of(lines, ask, audit_entries=64)
+            if ask
+            else Guard(lines.actuators(native=False), MonotonicClock(), audit_entries=64)
+        )
         said: list[object] = []
         for step in range(200):
             what = dice.randrange(12)

@@ -23,7 +23,7 @@ from typing import Final, Protocol, Self
 
 from axiom_hw.actuation.actuator import CONSUMER, Actuator, open_actuators
 from axiom_hw.actuation.audit import Audit, Decision, Verdict
-from axiom_hw.actuation.shared_lines import Ask, SharedLine, SharedLines, plain_ask
+from axiom_hw.actuation.shared_lines import MakeAsk, SharedLine, SharedLines, plain_ask
 from axiom_hw.backends.gpio import GpioBackend
 from axiom_hw.backends.pwm import PwmBackend
 from axiom_hw.board import Board, PwmChannel
@@ -95,8 +95,8 @@ class _Lane:
 class Guard:
     """The only writer of a board's outputs.
 
-    `read_input(chip_id, line)` answers for lines that aren't outputs, and raises `BackendError` for others. With `ask`,
-    native code may write the lines too, where all of them are the kernel's own, and read these and the `inputs`.
+    `read_input(chip_id, line)` answers for lines that aren't outputs, and raises `BackendError` for others. With
+    `make_ask` native code may write the lines too, where all of them are the kernel's own, and read these and `inputs`.
 
     Synchronization: every method from any thread, without a lock, from listeners and signal handlers too. `close`
     once, by the owner.
@@ -110,7 +110,7 @@ class Guard:
         read_input: ReadInput | None = None,
         audit_entries: int = AUDIT_ENTRIES,
         settle_ns: int = SETTLE_NS,
-        ask: Ask | None = None,
+        make_ask: MakeAsk | None = None,
         inputs: Sequence[SharedLine] = (),
     ) -> None:
         self._clock = clock
@@ -124,8 +124,9 @@ class Guard:
             else:
                 self._lines[output.chip_id, output.line] = lane
         self._lanes = (*self._lines.values(), *self._channels.values())
-        shared = _shared(actuators) if ask is not None else ()
-        self._shared = SharedLines((*shared, *inputs) if shared else (), ask if ask is not None else plain_ask)
+        shared = _shared(actuators) if make_ask is not None else ()
+        ask = make_ask() if make_ask is not None and shared else plain_ask
+        self._shared = SharedLines((*shared, *inputs) if shared else (), ask)
         for line in shared:
             self._lines[line.chip_id, line.line].row = self._shared.row(line.chip_id, line.line)
         self._is_shared = bool(shared)
@@ -148,12 +149,14 @@ class Guard:
         consumer: str = CONSUMER,
         audit_entries: int = AUDIT_ENTRIES,
         on_missing: Callable[[PwmChannel, BackendError], object] | None = None,
-        ask: Ask | None = None,
+        make_ask: MakeAsk | None = None,
         inputs: Sequence[SharedLine] = (),
     ) -> Guard:
         """Take every output of the board, each in its safe state from the first moment; see `open_actuators`."""
         actuators = open_actuators(board, gpio, pwm, consumer, on_missing)
-        return cls(actuators, clock, read_input=read_input, audit_entries=audit_entries, ask=ask, inputs=inputs)
+        return cls(
+            actuators, clock, read_input=read_input, audit_entries=audit_entries, make_ask=make_ask, inputs=inputs
+        )
 
     def set_gpio(self, line: int, value: int, source: str, chip_id: int = 0) -> int:
         """Drive an output line to 0 or 1. `source` is who asks, for the audit.

@@ -34,6 +34,8 @@ VERDICTS: Final = (
 Ask = Callable[[int], int]
 """Answers the request at an address: `line_ops.ask`, compiled, or as plain Python where nobody else runs."""
 
+MakeAsk = Callable[[], Ask]
+
 
 @dataclass(frozen=True, slots=True)
 class SharedLine:
