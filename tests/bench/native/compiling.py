@@ -43,15 +43,21 @@ def run(setup: Setup) -> list[Line]:
     def write_one(times: int) -> None:
         engine.text(*upcoming[0])
 
+    loaded: list[object] = []  # kept during a round, for unloading isn't part of loading
+
+    def unload() -> None:
+        loaded.clear()
+        engine.unload()
+
     def load(times: int) -> None:
         for _ in range(times):
             program, its = next(again)
-            engine.native(program, its, cache=cache)
+            loaded.append(engine.native(program, its, cache=cache))
 
     contestants = [
         Contestant(_FRESH, compile_one, 1, prepare),
         Contestant(_TEXT, write_one, 1, prepare),
-        Contestant(_CACHED, load, _PROGRAMS),
+        Contestant(_CACHED, load, _PROGRAMS, unload),
     ]
     samples = setup.measure(contestants)
     assert cache.stats.damaged == 0

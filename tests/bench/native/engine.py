@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from axiom_hw.bpf.engine.llvm.cache import Cache
     from axiom_hw.bpf.engine.llvm.native import Native
 
-__all__ = ["Outside", "cache_in", "in_order", "maps_of", "native", "text", "why_not"]
+__all__ = ["Outside", "cache_in", "in_order", "maps_of", "native", "text", "unload", "why_not"]
 
 
 class Outside:
@@ -58,6 +58,13 @@ def cache_in(directory: Path) -> Cache:
     from axiom_hw.bpf.engine.llvm.cache import Cache
 
     return Cache(directory)
+
+
+def unload() -> None:
+    """Give the code back of programs that nobody holds any more."""
+    from axiom_hw.bpf.engine.llvm.jit import reap
+
+    reap()
 
 
 def text(program: Verified, maps: Mapping[str, Map]) -> str:
