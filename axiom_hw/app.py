@@ -273,6 +273,8 @@ class App:
         any_ring = PacedWaiter(self._pace)
         for waiter in self._waiters:
             waiter.followers = (*waiter.followers, any_ring)
+        for reader in self._readers:
+            any_ring.add_bell(reader.bell)
         try:
             while True:
                 any_ring.arm()

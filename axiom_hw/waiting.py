@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from axiom_hw.bpf.maps import PipeWaiter
+from axiom_hw.bpf.maps import Mem, PipeWaiter
 from axiom_hw.clock import MS, Clock, MonotonicClock, VirtualClock
 
 _LOOK_AGAIN_NS: Final = 2 * MS  # of real time: how long a thread sleeps before it sees that nobody moves time now
@@ -88,6 +88,9 @@ class PacedWaiter:
     def arm(self) -> None:
         self._woken.clear()
         self._pipe.arm()
+
+    def add_bell(self, bell: Mem) -> None:
+        self._pipe.add_bell(bell)
 
     def wake(self) -> None:
         self._woken.set()

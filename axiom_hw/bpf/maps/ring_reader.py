@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
 from axiom_hw.bpf.maps.codec import Codec, codec_of
-from axiom_hw.bpf.maps.mem import Mem
+from axiom_hw.bpf.maps.mem import Mem, store_u32
 from axiom_hw.bpf.maps.ringbuf import RingBuf
-from axiom_hw.bpf.maps.waiter import PipeWaiter, Waiter
+from axiom_hw.bpf.maps.waiter import AWAKE, PipeWaiter, Waiter
 from axiom_hw.errors import MapError
 
 T = TypeVar("T")
@@ -54,7 +54,8 @@ class RingReader(Generic[T]):
         self._recheck_ns = recheck_ns
         self._closed = False
         self._discarded: object = None
-        ring.on_submit = self._waiter.wake
+        ring.on_submit = self._wake
+        self._waiter.add_bell(ring.bell)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
@@ -64,6 +65,11 @@ class RingReader(Generic[T]):
     def name(self) -> str:
         """The ring's."""
         return self._ring.spec.name
+
+    @property
+    def bell(self) -> Mem:
+        """The ring's: other waiters that its records are to wake set it, too."""
+        return self._ring.bell
 
     @property
     def dropped(self) -> int:
@@ -152,6 +158,10 @@ class RingReader(Generic[T]):
             self._ring.on_submit = None
             self._waiter.arm()
             self._waiter.wake()
+
+    def _wake(self) -> None:
+        store_u32(self._ring.bell, 0, AWAKE)  # first: who is armed after this sets it again
+        self._waiter.wake()
 
     def _take(self, most: int, timeout_s: float | None) -> list[T]:
         deadline = None if timeout_s is None else self._monotonic() + round(timeout_s * 1e9)

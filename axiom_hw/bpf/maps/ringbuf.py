@@ -25,6 +25,7 @@ from axiom_hw.bpf.maps.ring import (
     ring_reserve,
     ring_submit,
 )
+from axiom_hw.bpf.maps.waiter import ARMED, SILENT
 from axiom_hw.bpf.spec import MapSpec
 from axiom_hw.errors import MapError
 
@@ -54,8 +55,9 @@ class RingBuf:
     """A ring buffer.
 
     `on_submit` is called after each submit that may wake the consumer; it must not block. `bell` holds a u32 that
-    native producers look at first: 0 while there is nobody to call. A program may touch the bytes of its own reserved
-    records only, so `values` shows engines the room where those can lie.
+    native producers look at first: unless it is `ARMED`, they don't call. Who doesn't want each call sets it `AWAKE`.
+    A program may touch the bytes of its own reserved records only, so `values` shows engines the room where those can
+    lie.
 
     Synchronization: reserve, submit, discard and output from any thread; peek, release, read and consume from one
     at a time. Another process may be the consumer; producers in several processes need native operations.
@@ -80,7 +82,7 @@ class RingBuf:
     @on_submit.setter
     def on_submit(self, wake: Callable[[], None] | None) -> None:
         self._on_submit = wake
-        store_u32(self.bell, 0, wake is not None)
+        store_u32(self.bell, 0, SILENT if wake is None else ARMED)
 
     @property
     def dropped(self) -> int:
@@ -121,6 +123,8 @@ class RingBuf:
         """Tell the consumer that there is a record."""
         if (call := self._on_submit) is not None:  # it may be taken away meanwhile
             call()
+        else:
+            store_u32(self.bell, 0, SILENT)
 
     def query(self, what: int) -> int:
         """0 unread bytes with headers, 1 size, 2 consumer position, 3 producer position, in bytes; else 0."""

@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 import select
 from contextlib import suppress
-from typing import Protocol
+from typing import Final, Protocol
+
+from axiom_hw.bpf.maps.mem import Mem, store_u32
+
+# What the bell of a ring says to native producers (`RingBuf.bell`).
+SILENT: Final = 0  # there is nobody to wake
+AWAKE: Final = 2  # there is somebody, who doesn't sleep: look once more behind a fence
+ARMED: Final = 3  # wake
 
 
 class Waiter(Protocol):
@@ -16,7 +23,11 @@ class Waiter(Protocol):
     """
 
     def arm(self) -> None:
-        """From now on a `wake` ends the next `wait`."""
+        """From now on a `wake` ends the next `wait`. Sets the bells."""
+        ...
+
+    def add_bell(self, bell: Mem) -> None:
+        """From now on `arm` sets this u32 to `ARMED`: native producers look at it before they call anybody."""
         ...
 
     def wait(self, timeout_ns: int | None) -> None:
@@ -39,11 +50,19 @@ class PipeWaiter:
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
         self._armed = False
+        self._bells: tuple[Mem, ...] = ()
         self._poll = select.poll()  # select(2) stops at descriptor 1023
         self._poll.register(self._read, select.POLLIN)
 
     def arm(self) -> None:
         self._armed = True
+        # Then the sleeper looks for records. This must be seen first, and is: Python runs thousands of instructions
+        # until then, while a processor's stores wait for less than a hundred.
+        for bell in self._bells:
+            store_u32(bell, 0, ARMED)
+
+    def add_bell(self, bell: Mem) -> None:
+        self._bells = (*self._bells, bell)
 
     def wait(self, timeout_ns: int | None) -> None:
         self._poll.poll(None if timeout_ns is None else max(0, -(-timeout_ns // 1_000_000)))  # ms, rounded up

@@ -31,6 +31,9 @@ class Script:
     def arm(self) -> None:
         pass
 
+    def add_bell(self, bell: Mem) -> None:
+        pass
+
     def wait(self, timeout_ns: int | None) -> None:
         self.naps.append(timeout_ns)
         scene = self.scenes.pop(0)

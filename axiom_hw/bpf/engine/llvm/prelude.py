@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from axiom_hw.bpf.engine.llvm.runstate import ABORT_AT, HELD_AT, HELD_COUNT_AT
+from axiom_hw.bpf.maps.waiter import ARMED, SILENT
 
 
 def _load(width: int) -> str:
@@ -116,15 +117,22 @@ done:
   ret void
 }}"""
 
-# Wakes the consumer, unless the flags say no or the bell is 0: nobody sleeps. Whether the one who woke it raised.
+# Wakes the consumer, unless the flags say no or the bell is silent. Whether the one who woke it raised. A consumer that
+# is awake may be about to sleep: it sets the bell, then looks for records, and we look the other way round. The fence
+# keeps our record from being seen later than our look at the bell.
 _WAKE: Final = f"""\
 define internal i1 @wake(ptr %run, ptr %bell, i64 %ring, i64 %flags) alwaysinline nounwind {{
   %two = and i64 %flags, 3
   %wanted = icmp ne i64 %two, 1
   br i1 %wanted, label %look, label %quiet
 look:
-  %armed = load atomic i32, ptr %bell monotonic, align 4
-  %asleep = icmp ne i32 %armed, 0
+  %heard = load atomic i32, ptr %bell monotonic, align 4
+  %silent = icmp eq i32 %heard, {SILENT}
+  br i1 %silent, label %quiet, label %once_more, !prof !0
+once_more:
+  fence seq_cst
+  %again = load atomic i32, ptr %bell monotonic, align 4
+  %asleep = icmp eq i32 %again, {ARMED}
   br i1 %asleep, label %ring_it, label %quiet, !prof !1
 ring_it:
   %failed = call i64 @helper_wake(ptr %run, i64 %ring, i64 0, i64 0, i64 0, i64 0)
