@@ -119,7 +119,7 @@ def test_records_may_come_in_parts(enter: Enter | None, seed: int) -> None:
 
 def test_programs_that_change_under_load_see_each_record_once(enter: Enter | None) -> None:
     """A version of a program a replacement, and one more program that comes and goes: no record twice, none unseen."""
-    records, changes = (20_000, 1_000) if enter is not None else (4_000, 100)
+    records, changes = (100_000, 1_000) if enter is not None else (4_000, 100)
     versions = [StandIn(f"v{number}") for number in range(2)]
     with PumpBench(enter) as bench:
         sent = stream(bench.wire, records, 1, dropped=(0,))

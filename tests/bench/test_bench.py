@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench import dispatch, path
+from axiom_hw.bpf.engine.llvm.available import why_not
+from tests.bench import dispatch, path, pump
 from tests.bench.__main__ import main
 
 
@@ -33,3 +34,13 @@ def test_path_reports_an_edge_and_an_instruction() -> None:
 def test_an_unknown_bench_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dispatsh"]) == 1
     assert capsys.readouterr().err.startswith("dispatsh: no bench of that name; there are: dispatch")
+
+
+def test_pump_reports_three_sizes_of_reads_both_ways() -> None:
+    if why := why_not():
+        pytest.skip(why)
+    rows = pump.run(reads=3)
+    assert [row.name for row in rows] == [
+        f"an edge by {way}, {batch} a read" for batch in (1, 16, 64) for way in ("the native pump", "a loop of Python")
+    ]
+    assert all(row.value > 0 for row in rows)
