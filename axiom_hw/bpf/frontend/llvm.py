@@ -1,11 +1,14 @@
 """LLVM IR text to a BPF object. What it does depends on the text alone: the same text gives the same bytes.
 
-The passes are listed one by one, because a default pipeline leaks 80 KB each time one is made (llvmlite 0.50). More of
+The passes are listed one by one, because a default pipeline leaks 80 KB each time one is made, and even this list 26 KB
+(llvmlite 0.50). So it is made once, and run on every module; none of its passes keeps anything from run to run. More of
 them aren't needed: the native engine optimises what comes out of here again, with types and for the host.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from threading import Lock
 from typing import Any, Final
@@ -20,32 +23,40 @@ _PASSES: Final = (
     "loop_deletion", "aggressive_dce", "dead_store_elimination", "instruction_combine", "simplify_cfg",
     "global_dead_code_eliminate",
 )  # fmt: skip
-_LOCK: Final = Lock()  # LLVM's context is one for the process
+_LOCK: Final = Lock()  # the passes and the machine are one for the process
 
 
 def emit_object(text: str) -> bytes:
     """The object of a module. Raises `MissingDependency` without llvmlite."""
-    binding = _llvm()
-    with _LOCK:
-        module = _optimised(binding, text)
+    with _LOCK, _optimised(text) as module:
         made: bytes = _machine().emit_object(module)
         return made
 
 
 def emit_ir(text: str) -> str:
     """The module as it is before instructions are chosen: for tests, and for people who are curious."""
-    with _LOCK:
-        return str(_optimised(_llvm(), text))
+    with _LOCK, _optimised(text) as module:
+        return str(module)
 
 
-def _optimised(binding: Any, text: str) -> Any:
-    module = binding.parse_assembly(HEADER + text)
-    module.verify()
-    passes = binding.create_new_module_pass_manager()
+@contextmanager
+def _optimised(text: str) -> Iterator[Any]:
+    """A module in a context of its own, which keeps nothing when it is closed."""
+    binding = _llvm()
+    with binding.create_context() as context, binding.parse_assembly(HEADER + text, context=context) as module:
+        module.verify()
+        # A builder for each run: it remembers what the run found out about the module.
+        with binding.create_pass_builder(_machine(), _tuning()) as builder:
+            _passes().run(module, builder)
+        yield module
+
+
+@cache
+def _passes() -> Any:
+    made = _llvm().create_new_module_pass_manager()
     for name in _PASSES:
-        getattr(passes, f"add_{name}_pass")()
-    passes.run(module, binding.create_pass_builder(_machine(), _tuning()))
-    return module
+        getattr(made, f"add_{name}_pass")()
+    return made
 
 
 def _llvm() -> Any:
