@@ -71,7 +71,7 @@ def map_bytes(spec: MapSpec) -> int:
         raise MapError(place, "has max_entries 0; it needs room for at least 1 entry")
     if spec.data is not None and len(spec.data) > spec.value_size:
         raise MapError(place, f"starts with {len(spec.data)} bytes of data; its value has {spec.value_size}")
-    return (hash_geometry(spec, 0) if spec.type is MapType.HASH else array_geometry(spec)).total_bytes
+    return (hash_geometry(spec) if spec.type is MapType.HASH else array_geometry(spec)).total_bytes
 
 
 def _check_flags(spec: MapSpec, place: str) -> None:

@@ -34,6 +34,9 @@ from axiom_hw.bpf.maps.mem import (
     store_u64,
 )
 
+# In the header, not in the geometry: maps of one declaration have the same compiled code.
+SEED: Final = 48
+
 # Words of the map, behind the header.
 COUNT: Final = 64  # entries, and inserts under way
 FRESH: Final = 72  # nodes that were ever in use: the rest, in order, never was
@@ -70,13 +73,12 @@ class HashGeometry:
     nodes: int
     stride: int
     value_at: int  # in a node
-    seed: int
     total_bytes: int
 
 
-def hash_bucket(g: HashGeometry, key: Mem, key_off: int) -> int:
+def hash_bucket(m: Mem, g: HashGeometry, key: Mem, key_off: int) -> int:
     """The offset of the link that the chain of a key begins with."""
-    h: u64 = g.seed ^ g.key_size
+    h: u64 = load_u64(m, SEED) ^ g.key_size
     at = key_off
     left = g.key_size
     while left >= 8:
@@ -100,7 +102,7 @@ def hash_bucket(g: HashGeometry, key: Mem, key_off: int) -> int:
 
 def hash_lookup(m: Mem, g: HashGeometry, key: Mem, key_off: int) -> int:
     """The offset of a key's value, or 0."""
-    bucket = hash_bucket(g, key, key_off)
+    bucket = hash_bucket(m, g, key, key_off)
     prev = bucket
     word = load_u64(m, prev)
     while word & LOW_MASK:
@@ -126,7 +128,7 @@ def hash_update(m: Mem, g: HashGeometry, key: Mem, key_off: int, value: Mem, val
     """Insert or replace. 0, or EINVAL (unknown flags), EEXIST, ENOENT (the flags forbid it), E2BIG (full), ENOMEM."""
     if flags > EXIST:
         return EINVAL
-    bucket = hash_bucket(g, key, key_off)
+    bucket = hash_bucket(m, g, key, key_off)
     mine = 0  # our node, once we have one
     counted = 0  # whether we hold one of the max_entries places
     result = 1
@@ -194,7 +196,7 @@ def hash_update(m: Mem, g: HashGeometry, key: Mem, key_off: int, value: Mem, val
 
 def hash_delete(m: Mem, g: HashGeometry, key: Mem, key_off: int) -> int:
     """Remove a key. 0, or ENOENT."""
-    bucket = hash_bucket(g, key, key_off)
+    bucket = hash_bucket(m, g, key, key_off)
     prev = bucket
     word = load_u64(m, prev)
     while word & LOW_MASK:

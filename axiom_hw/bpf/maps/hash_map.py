@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from axiom_hw.bpf.maps.base import ANY, EPERM
@@ -13,13 +14,14 @@ from axiom_hw.bpf.maps.hash import (
     NODE_KEY,
     NUMBER,
     REFUSED,
+    SEED,
     HashGeometry,
     hash_delete,
     hash_lookup,
     hash_update,
 )
 from axiom_hw.bpf.maps.header import header_of, is_formatted, read_header, settle
-from axiom_hw.bpf.maps.mem import Mem, Window, load_u64
+from axiom_hw.bpf.maps.mem import Mem, Window, load_u64, store_u64
 from axiom_hw.bpf.spec import MapSpec
 from axiom_hw.errors import MapError
 
@@ -28,7 +30,7 @@ from axiom_hw.errors import MapError
 SPARE_NODES: Final = 64
 
 
-def hash_geometry(spec: MapSpec, seed: int) -> HashGeometry:
+def hash_geometry(spec: MapSpec) -> HashGeometry:
     """Where things lie in a hash map. Raises `MapError` where there is no key."""
     if spec.key_size == 0:
         raise MapError(f"map {spec.name}", "has key_size 0; a hash map needs keys of at least 1 byte")
@@ -46,7 +48,6 @@ def hash_geometry(spec: MapSpec, seed: int) -> HashGeometry:
         nodes=nodes,
         stride=stride,
         value_at=value_at,
-        seed=seed,
         total_bytes=data + nodes * stride,
     )
 
@@ -67,15 +68,16 @@ class HashMap:
         if mem is not None and is_formatted(mem):
             seed = read_header(mem, place).seed
         self.spec = spec
-        self.g = g = hash_geometry(spec, seed)
+        self.g = g = hash_geometry(spec)
         data = g.first_node + g.stride
         self.values = Window(data + g.value_at, g.stride, g.value_size, g.nodes)
         header = header_of(
             spec, total_bytes=g.total_bytes, data=data, stride=g.stride, buckets=g.bucket_mask + 1, seed=seed
         )
-        self.mem = settle(mem, header, place, self._fill)
+        self.mem = settle(mem, header, place, partial(self._fill, seed))
 
-    def _fill(self, mem: Mem) -> None:
+    def _fill(self, seed: int, mem: Mem) -> None:
+        store_u64(mem, SEED, seed)  # before the rest of the header, which comes last
         if self.spec.data is not None:
             value = Mem(self.spec.data.ljust(self.spec.value_size, b"\0"))
             assert hash_update(mem, self.g, Mem(bytes(self.spec.key_size)), 0, value, 0, ANY) == 0

@@ -76,8 +76,8 @@ def hashes(*sizes: tuple[int, int]) -> list[MapSpec]:
 
 @pytest.mark.parametrize("spec", hashes((4, 8), (8, 8), (1, 1), (13, 3), (16, 80), (7, 64), (70, 24)), ids=str)
 def test_hash(spec: MapSpec) -> None:
-    g = hash_geometry(spec, 0x1234_5678_9ABC_DEF0)
-    plain, compiled = HashMap(spec, seed=g.seed), HashMap(spec, seed=g.seed)
+    g, seed = hash_geometry(spec), 0x1234_5678_9ABC_DEF0
+    plain, compiled = HashMap(spec, seed=seed), HashMap(spec, seed=seed)
     lookup, update, delete = Jit().functions(
         (hash.hash_lookup, (g,)), (hash.hash_update, (g,)), (hash.hash_delete, (g,))
     )
@@ -204,8 +204,8 @@ def test_functions_of_c_and_their_errno() -> None:
 
 def test_the_lookup_of_a_hash_with_short_keys_calls_nothing() -> None:
     raw = RawModule("one_")
-    name = raw.lower(hash.hash_lookup, hash_geometry(MapSpec("t", MapType.HASH, 4, 8, 1024), 0))
-    again = raw.lower(hash.hash_lookup, hash_geometry(MapSpec("u", MapType.HASH, 4, 8, 1024), 0))
+    name = raw.lower(hash.hash_lookup, hash_geometry(MapSpec("t", MapType.HASH, 4, 8, 1024)))
+    again = raw.lower(hash.hash_lookup, hash_geometry(MapSpec("u", MapType.HASH, 4, 8, 1024)))
     assert name == again == "one_hash_lookup"  # the same geometry, the same code
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()

@@ -159,13 +159,14 @@ def test_a_frozen_map_refuses_writes() -> None:
 def test_keys_spread_over_buckets(seed: int) -> None:
     for size, step in ((4, 1), (4, 1 << 20), (8, 1), (8, 1 << 48), (16, 1)):
         table = HashMap(MapSpec("h", MapType.HASH, size, 1, 512), seed=seed)
-        used = {hash_bucket(table.g, Mem((n * step).to_bytes(size, "little")), 0) for n in range(512)}
+        used = {hash_bucket(table.mem, table.g, Mem((n * step).to_bytes(size, "little")), 0) for n in range(512)}
         assert len(used) > 230, f"512 keys of {size} bytes, {step} apart, share {len(used)} chains"
 
 
 def test_the_seed_moves_keys() -> None:
     key = Mem(b"seedless")
-    places = {hash_bucket(HashMap(MapSpec("h", MapType.HASH, 8, 1, 4096), seed=n).g, key, 0) for n in range(16)}
+    tables = [HashMap(MapSpec("h", MapType.HASH, 8, 1, 4096), seed=n) for n in range(16)]
+    places = {hash_bucket(table.mem, table.g, key, 0) for table in tables}
     assert len(places) > 8
 
 

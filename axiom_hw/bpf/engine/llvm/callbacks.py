@@ -42,7 +42,9 @@ class Callbacks:
             if name.startswith(PREFIX) and name[len(PREFIX) :] in offered
         }
         self.addresses = {
-            name: ctypes.cast(function, ctypes.c_void_p).value or 0 for name, function in self._functions.items()
+            # Not ctypes.cast, which makes a circle of references.
+            name: ctypes.c_size_t.from_address(ctypes.addressof(function)).value
+            for name, function in self._functions.items()
         }
 
 
