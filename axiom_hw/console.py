@@ -157,7 +157,8 @@ def tell_uncaught(kind: type[BaseException], error: BaseException, trace: Traceb
     told = TracebackException(kind, error, trace)
     if isinstance(error, AxiomError):
         line = next((frame for frame in reversed(_own_frames(told.stack)) if not _is_ours(frame)), None)
-        if line is not None:
+        inside = os.path.abspath(error.place.partition(":")[0])  # a program in the script: its own line is told
+        if line is not None and os.path.abspath(line.filename) != inside:
             print(f"{line.filename}:{line.lineno}: {line.line}", file=sys.stderr)
         print(error, file=sys.stderr)
         return

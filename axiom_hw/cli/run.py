@@ -84,12 +84,12 @@ def _script(path: Path, options: list[str]) -> None:
     sys.excepthook = tell_uncaught  # a traceback begins in the script, not in this command
     try:
         runpy.run_path(str(path), run_name="__main__")
+    except AxiomError as error:  # first: a refused program is a SyntaxError too
+        tell_uncaught(type(error), error, error.__traceback__)
+        raise SystemExit(1) from None
     except SyntaxError as error:
         where = f"{error.filename}:{error.lineno}"
         raise SpecError(where, f"is no Python: {error.msg}", (error.text or "").strip()) from None
-    except AxiomError as error:
-        tell_uncaught(type(error), error, error.__traceback__)
-        raise SystemExit(1) from None
 
 
 def _program(path: Path, board: str | None) -> tuple[App, Callable[[], None]]:
