@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from axiom_hw.events import PwmEvent as PwmEvent
     from axiom_hw.events import TimerEvent as TimerEvent
     from axiom_hw.hooks import Link as Link
+    from axiom_hw.options import Options as Options
     from axiom_hw.runtime import Runtime as Runtime
 
 # A name is imported when it is first used: most users of a part, the command line among them, need few of them.
@@ -66,6 +67,7 @@ _PUBLIC = {
     "errors": "AxiomError Fault",
     "events": "Edge GpioEvent PwmEvent TimerEvent",
     "hooks": "Link",
+    "options": "Options",
     "runtime": "Runtime",
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}

@@ -2,13 +2,16 @@
 
 docs/errors.md                         all of it: the verifier's codes
 docs/programs-in-c-and-assembly.md     between <!-- NAME --> and <!-- /NAME -->: contexts, helpers, map types
+docs/writing-programs.md               between such marks: what is refused
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
+from axiom_hw.bpf.frontend.syntax import CONSTANTS, REFUSED
 from axiom_hw.bpf.helpers import TABLE as HELPERS
 from axiom_hw.bpf.helpers import Arg, Helper
 from axiom_hw.bpf.layout import Layout
@@ -18,6 +21,7 @@ from axiom_hw.events import HOOKS
 DOCS = Path(__file__).parent
 ERRORS = DOCS / "errors.md"
 PROGRAMS = DOCS / "programs-in-c-and-assembly.md"
+WRITING = DOCS / "writing-programs.md"
 
 _GROUPS = {
     "V0": "The shape of the program",
@@ -27,6 +31,21 @@ _GROUPS = {
     "V4": "Termination and cost",
     "V5": "What Python would raise",
 }
+# How a reader knows each kind of syntax that programs don't have.
+_LOOKS = {
+    ast.List: "[1, 2]", ast.ListComp: "[x for x in a]", ast.Set: "{1, 2}", ast.SetComp: "{x for x in a}",
+    ast.Dict: "{1: 2}", ast.DictComp: "{x: 1 for x in a}",
+    ast.GeneratorExp: "sum(x for x in a)", ast.Tuple: "p = (1, 2)",
+    ast.Lambda: "lambda x: x", ast.JoinedStr: 'f"..."', ast.FormattedValue: 'f"..."', ast.Await: "await f()",
+    ast.Yield: "yield x", ast.YieldFrom: "yield from f()", ast.Starred: "f(*a)",
+    ast.Slice: "a[1:3]", ast.MatMult: "a @ b",
+    ast.Try: "try: ...", ast.TryStar: "try: ...", ast.Raise: "raise ValueError", ast.Assert: "assert x",
+    ast.Delete: "del x", ast.Global: "global x", ast.Nonlocal: "nonlocal x", ast.Import: "import x",
+    ast.ImportFrom: "from x import y", ast.FunctionDef: "def f(): within a program",
+    ast.AsyncFunctionDef: "async def f():",
+    ast.ClassDef: "class X: within a program", ast.AsyncFor: "async for x in y:", ast.AsyncWith: "async with x:",
+    float: "2.5", complex: "2j", str: '"text"', bytes: 'b"data"',
+}  # fmt: skip
 _ARGUMENT = {
     Arg.MAP: "map",
     Arg.MAP_KEY: "key",
@@ -67,6 +86,22 @@ def programs_page(text: str) -> str:
     return text
 
 
+def writing_page(text: str) -> str:
+    """The page on programs in Python, with the table of what is refused written anew."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for kind, why in {**REFUSED, **CONSTANTS}.items():
+        looks = rows.setdefault(why, [])
+        if _LOOKS[kind] not in looks:
+            looks.append(_LOOKS[kind])
+    found = [(", ".join(f"`{look}`" for look in looks), problem, fix) for (problem, fix), looks in rows.items()]
+    table = _table(("not in a program", "because", "write"), found)
+    text, count = re.subn(
+        r"(<!-- refused -->\n).*?(<!-- /refused -->)", lambda mark: mark[1] + table + mark[2], text, flags=re.S
+    )
+    assert count == 1, f"{WRITING.name} has {count} places for the table `refused`"
+    return text
+
+
 def _contexts() -> str:
     rows = [(f"`{kind}/...`", f"`struct {layout.name}`", str(layout.size), _fields(layout))
             for kind, layout in HOOKS.items()]  # fmt: skip
@@ -93,3 +128,4 @@ def _table(headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 if __name__ == "__main__":
     ERRORS.write_text(errors_page())
     PROGRAMS.write_text(programs_page(PROGRAMS.read_text()))
+    WRITING.write_text(writing_page(WRITING.read_text()))

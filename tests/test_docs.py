@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 README = (ROOT / "README.md").read_text()
 PROGRAMS = (ROOT / "docs/programs-in-c-and-assembly.md").read_text()
+WRITING = (ROOT / "docs/writing-programs.md").read_text()
 # Commands that need a Pi or take long: that make has the target, or axiom-hw the verb, is all that is tested.
 ONLY_NAMED = {"make demo", "make setup", ".venv/bin/axiom-hw doctor", ".venv/bin/axiom-hw run demos/button.py"}
 
@@ -163,6 +164,25 @@ def test_pages_that_derive_from_the_tables_are_up_to_date() -> None:
     pages = module("make_pages")
     assert (ROOT / "docs/errors.md").read_text() == pages["errors_page"](), "run `make docs`"
     assert pages["programs_page"](PROGRAMS) == PROGRAMS, "run `make docs`"
+    assert pages["writing_page"](WRITING) == WRITING, "run `make docs`"
+
+
+def test_the_code_of_the_page_on_programs_in_python_is_one_application_that_works(desk: Path) -> None:
+    (desk / "door.py").write_text("\n\n".join(blocks(WRITING, "python")))
+    assert run("-m", "axiom_hw", "verify", "door.py").count(" accepted ") == 4
+    names = runpy.run_path("door.py")
+    assert names["bits"](0b1011) == 3
+    names["test_the_door_is_counted"]()
+
+
+def test_the_refusal_that_the_page_on_programs_in_python_shows_is_real(desk: Path) -> None:
+    (message,) = blocks(WRITING, "text")
+    code = [block for block in blocks(WRITING, "python") if "def test_" not in block]
+    (desk / "door.py").write_text("\n\n".join(code).replace("if window is None:", "if ctx.seqno == 7:"))
+    printed = run("-m", "axiom_hw", "verify", "door.py")
+    for line in message.splitlines():
+        if not line.startswith(("    at ", "    path ")):  # which pcs it has is the affair of LLVM's version
+            assert line in printed.splitlines()
 
 
 def test_the_picture_shows_what_the_demos_print() -> None:

@@ -56,7 +56,8 @@ _TARGETS: Final[dict[type[ast.AST], tuple[str, str]]] = {
     ast.List:    ("there are no lists to unpack into", "`a, b = b, a`"),
 }  # fmt: skip
 
-_CONSTANTS: Final[dict[type, tuple[str, str]]] = {
+# Literals, by their type.
+CONSTANTS: Final[dict[type, tuple[str, str]]] = {
     float:   ("programs have integers only", "fixed point: thousandths, say, with `//`"),
     complex: ("programs have integers only", "two integers"),
     str:     ("strings exist in print() and as names of helpers' arguments only", "a number, or a constant's name"),
@@ -80,15 +81,15 @@ def refused_constant(low: Lowering, node: ast.Constant) -> Refused:
     """The refusal of a literal."""
     if node.value is Ellipsis:
         return low.refuse(node, "`...` is no value", "pass", "P002")
-    problem, fix = _CONSTANTS[type(node.value)]
+    problem, fix = CONSTANTS[type(node.value)]
     return low.refuse(node, problem, fix, "P002")
 
 
 def refused_object(low: Lowering, node: ast.AST, found: object) -> Refused:
     """The refusal of a name that means something which programs have no use for."""
     shown = ast.unparse(node)
-    if type(found) in _CONSTANTS:
-        problem, fix = _CONSTANTS[type(found)]
+    if type(found) in CONSTANTS:
+        problem, fix = CONSTANTS[type(found)]
         return low.refuse(node, f"`{shown}` is a {type(found).__name__}, and {problem}", fix, "P003")
     if isinstance(found, list | dict | set | tuple):
         return low.refuse(
