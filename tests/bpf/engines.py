@@ -36,16 +36,24 @@ class Engine(Protocol):
     def run(self) -> Callable[..., int]: ...
 
 
-Load = Callable[[Verified, Sequence[Map], Env], Engine]
+Entries = Mapping[bytes, bytes]
 
 
 def load(engine: str, program: Verified, maps: Sequence[Map], env: Env, *, slots: int = 1) -> Engine:
-    """A program on the engine of that name."""
-    if engine == "interp":
-        return Interpreter(program, maps, env, slots=slots)
-    from axiom_hw.bpf.engine.llvm.native import Native
+    """A program on the engine of that name: interp, llvm, or quick, which is llvm without its optimiser."""
+    match engine:
+        case "interp":
+            return Interpreter(program, maps, env, slots=slots)
+        case "llvm":
+            from axiom_hw.bpf.engine.llvm.native import Native
 
-    return Native(program, maps, env, slots=slots)
+            return Native(program, maps, env, slots=slots)
+        case "quick":
+            from tests.bpf.fuzz.quick import quick
+
+            return quick(program, maps, env)
+        case _:
+            raise ValueError(engine)
 
 
 class Broken(RuntimeError):
@@ -109,8 +117,8 @@ class Outcome:
         if self.ctx != other.ctx:
             return f"the context is {self.ctx.hex()} or {other.ctx.hex()} afterwards"
         for index, (one, two) in enumerate(zip(self.maps, other.maps, strict=True)):
-            at = next((at for at, (a, b) in enumerate(zip(one, two, strict=True)) if a != b), None)
-            if at is not None:
+            if one != two:
+                at = next(at for at, (a, b) in enumerate(zip(one, two, strict=True)) if a != b)
                 return f"byte {at} of map {index} is {one[at]:#x} or {two[at]:#x}"
         return ""
 
@@ -131,8 +139,7 @@ class Bench:
 
     def run(self, ctx: bytes, content: Sequence[bytes], seed: int, raises_at: int = -1) -> Outcome:
         """A run on maps with this content, and time, randomness and answers from the seed."""
-        for live, data in zip(self.maps, content, strict=True):
-            live.mem.u8[:] = data
+        self.set(content)
         self.witness.random, self.witness.raises_at = Random(seed), raises_at
         self.witness.seen.clear()
         buffer: bytes | bytearray = ctx if self.bytes_are_enough else bytearray(ctx)
@@ -141,9 +148,22 @@ class Bench:
             r0 = self.loaded.run(buffer)
         except Exception as error:  # noqa: BLE001 (whatever it is, the other engine must raise the same)
             raised = f"{type(error).__name__}: {error}"
-        return Outcome(
-            r0, raised, bytes(buffer), tuple(bytes(live.mem.u8) for live in self.maps), tuple(self.witness.seen)
-        )
+        return Outcome(r0, raised, bytes(buffer), self.content(), tuple(self.witness.seen))
+
+    def set(self, content: Sequence[bytes]) -> None:
+        """Put the memory of each map back to what it was."""
+        for live, data in zip(self.maps, content, strict=True):
+            live.mem.u8[:] = data
+
+    def content(self) -> tuple[bytes, ...]:
+        """The memory of each map."""
+        return tuple(bytes(live.mem.u8) for live in self.maps)
+
+    def entries(self, content: Sequence[bytes] | None = None) -> tuple[Entries, ...]:
+        """The keys and values of each map, or of one with that content; none for rings."""
+        if content is not None:
+            self.set(content)
+        return tuple({} if isinstance(live, RingBuf) else dict(live.entries()) for live in self.maps)
 
     def _woken(self, ring: str) -> None:
         self.witness.woken(ring)

@@ -1,7 +1,8 @@
 """What must hold for every program that the verifier accepts, tried on the interpreter with many inputs.
 
 - No run faults, and none takes more instructions than the verifier's worst case.
-- At each instruction the machine is in a state that the verifier described (`claims`).
+- At each instruction the machine is in a state that the verifier described (`claims`), and each register that is
+  read points where the verifier told the engines (`places`).
 - Nothing that a user can see depends on what the program was never given: a second run, with other addresses and
   other noise in registers and stack that nothing initialised, has the same path, result, maps, records and calls.
 - A proof in which nothing is pruned as irrelevant comes to the same verdict.
@@ -30,6 +31,7 @@ from axiom_hw.bpf.verifier.cfg import shape_of
 from axiom_hw.bpf.verifier.explore import Walk
 from tests.bpf.edge_numbers import interesting, interesting_bytes
 from tests.bpf.fuzz.claims import Claims
+from tests.bpf.fuzz.places import misplaced
 
 LIMITS: Final = Limits(visited_insns=20_000)
 LONGEST_RUN: Final = 20_000  # programs with a longer worst case are judged, but not run
@@ -83,9 +85,12 @@ class TracedInterpreter(Interpreter):
 
     __slots__ = ()
 
-    def follow(self, ctx: bytearray, noise: Random, worst: int, claims: Claims | None) -> tuple[int, tuple[int, ...]]:
+    def follow(
+        self, verified: Verified, maps: list[Map], ctx: bytearray, noise: Random, claims: Claims | None
+    ) -> tuple[int, tuple[int, ...]]:
         """r0 and the path. Raises `Violation`."""
         code, machine, insns = self._code, self._machines[0], self.spec.insns
+        worst = verified.worst_case_insns
         machine.space._next += noise.randrange(1, 1 << 20)  # other addresses for context, frames and records
         registers = machine.begin(ctx, self._length)
         _scramble(registers, noise, [0, *range(2 + self.spec.ctx.length_in_r2, 10)])
@@ -94,6 +99,7 @@ class TracedInterpreter(Interpreter):
         try:
             while True:
                 reason = claims.problem(pc, machine) if claims else ""
+                reason = reason or misplaced(verified, maps, pc, machine)
                 if reason:
                     raise Violation(reason)
                 path.append(pc)
@@ -138,8 +144,8 @@ def run_counted(verified: Verified, ctx: bytes, env: NoisyEnv) -> tuple[int, int
 
 def examine(verified: Verified, random: Random, *, runs: int = RUNS) -> None:
     """Try all properties on an accepted program. Raises `Violation`."""
-    spec, worst = verified.spec, verified.worst_case_insns
-    if worst > LONGEST_RUN:
+    spec = verified.spec
+    if verified.worst_case_insns > LONGEST_RUN:
         return
     maps = [create_map(m) for m in spec.maps]
     claims = Claims(spec, maps)
@@ -149,7 +155,7 @@ def examine(verified: Verified, random: Random, *, runs: int = RUNS) -> None:
     thorough = without_pruning(spec, maps)
     for _ in range(runs):
         data = interesting_bytes(random, spec.ctx.size)
-        _fill(maps, random)
+        fill(maps, random)
         seed, start = random.getrandbits(64), [bytes(m.mem.u8) for m in maps]
         seen = []
         for turn, checked in enumerate((claims, thorough)):
@@ -159,7 +165,7 @@ def examine(verified: Verified, random: Random, *, runs: int = RUNS) -> None:
             interpreter = TracedInterpreter(verified, maps, env)
             # A buffer of its own: where the program may write its context, the outcome is seen there.
             buffer = bytearray(data)
-            r0, path = interpreter.follow(buffer, Random(seed + 1 + turn), worst, checked)
+            r0, path = interpreter.follow(verified, maps, buffer, Random(seed + 1 + turn), checked)
             seen.append(Seen(r0, path, (*(bytes(m.mem.u8) for m in maps), bytes(buffer)), tuple(env.seen)))
         if seen[0] != seen[1]:
             raise Violation(f"depends on addresses or on what nothing initialised: {_difference(*seen)}")
@@ -179,7 +185,7 @@ def without_pruning(spec: ProgramSpec, maps: list[Map]) -> Claims | None:
     return claims
 
 
-def _fill(maps: list[Map], random: Random) -> None:
+def fill(maps: list[Map], random: Random) -> None:
     """New content, but for maps that begin with data of their own."""
     for live in maps:
         if isinstance(live, RingBuf) or live.spec.data is not None:

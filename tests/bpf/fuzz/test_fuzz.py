@@ -15,9 +15,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from axiom_hw.bpf.spec import ProgramSpec
-from axiom_hw.bpf.verifier import Rejected
+from axiom_hw.bpf.asm import assemble_insns
+from axiom_hw.bpf.engine.llvm.available import why_not
+from axiom_hw.bpf.spec import CtxSpec, ProgramSpec
+from axiom_hw.bpf.verifier import Rejected, verify
 from tests.bpf.case_format import load, parse, paths
+from tests.bpf.engines import NATIVE
 from tests.bpf.fuzz.choices import Choices
 from tests.bpf.fuzz.mutate import mutate
 from tests.bpf.fuzz.oracle import Violation, examine, judge
@@ -28,6 +31,7 @@ SECONDS = float(os.environ.get("FUZZ_SECONDS", "20"))
 SEED = int(os.environ.get("FUZZ_SEED") or Random().getrandbits(32))
 ROUND = 50  # programs between two looks at the clock
 LEAST_SHARE = 0.20
+SLICE = 100  # programs on both engines
 PROGRAM_BYTES = 400
 MUTATION_BYTES = 48
 
@@ -92,6 +96,32 @@ def test_mutated_programs(capsys: pytest.CaptureFixture[str]) -> None:
         with capsys.disabled():
             print(f"\n{tally}")
     assert tally.accepted
+
+
+@pytest.mark.skipif(not NATIVE, reason=f"no native code here: {why_not()}")
+def test_both_engines_agree(capsys: pytest.CaptureFixture[str]) -> None:
+    """A slice of what `python -m tests.bpf.fuzz.equal` does."""
+    from tests.bpf.fuzz import equal
+
+    tally = equal.chunk(SEED << 32, SLICE)
+    with capsys.disabled():
+        print(f"\non both engines: {tally.equal} of {tally.generated} programs, {tally.kernel} on the kernel as well, "
+              f"FUZZ_SEED={SEED}")  # fmt: skip
+    assert tally.findings == []
+    assert tally.equal > SLICE * LEAST_SHARE
+
+
+@pytest.mark.skipif(not NATIVE, reason=f"no native code here: {why_not()}")
+def test_a_wrong_instruction_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison sees what it should: here native code shifts in zeros for the sign."""
+    from tests.bpf.fuzz import equal, quick
+
+    right = quick.lift
+    monkeypatch.setattr(quick, "lift", lambda *given: right(*given).replace(" ashr ", " lshr "))
+    text = "r0 = *(u64 *)(r1 + 0)\nr1 = 0x8000000000000000 ll\nr0 |= r1\nr0 s>>= 1\nexit"
+    spec = ProgramSpec("signed", assemble_insns(text), (), CtxSpec(8))
+    with pytest.raises(equal.Different, match=r"r0 is 0x[c-f][0-9a-f]+ or 0x[4-7][0-9a-f]+"):
+        equal.compare(verify(spec), 0, engine="quick", on_kernel=False, tally=equal.Tally())
 
 
 def test_a_finding_is_a_case_file() -> None:
