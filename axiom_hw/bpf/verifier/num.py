@@ -224,9 +224,12 @@ def meet(a: Num, b: Num) -> Num | None:
 
 
 def sure(made: Num | None) -> Num:
-    """The result of an operation: one always exists, because each component is sound for every concrete result."""
-    assert made is not None, "an abstract operation lost every value"
-    return made
+    """The result of an operation: what `make` found, or any number where it found none.
+
+    Each component is sound for every concrete result, so there is none only where the operands contradict themselves in
+    a way that nobody noticed: on a path that can't be taken. Of that, every claim is true, the loosest one too.
+    """
+    return UNKNOWN if made is None else made
 
 
 BYTES: Final = {size: unsigned(0, (1 << 8 * size) - 1) for size in (1, 2, 4)} | {8: UNKNOWN}
