@@ -23,6 +23,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from axiom_hw import console
@@ -41,6 +42,7 @@ from axiom_hw.engines import open_cache
 from axiom_hw.errors import AxiomError, SpecError
 from axiom_hw.events import ctx_of
 from axiom_hw.hooks import Link
+from axiom_hw.levels import show_outputs
 from axiom_hw.options import Options, parse_options
 from axiom_hw.programs import Written, written
 from axiom_hw.runtime import Devices, Runtime
@@ -49,6 +51,7 @@ from axiom_hw.source import read_object
 from axiom_hw.waiting import Pace, PacedWaiter
 
 Scenario = Callable[[MockBench], None]
+IDLE_RUN_S = 10  # of virtual time, for an app that nobody watches
 F = TypeVar("F", bound=Callable[..., int])
 
 
@@ -298,10 +301,21 @@ class App:
         Ctrl-C and the end of `--for` exit with 0, SIGTERM with 143, a closed terminal with 129; a user's mistake or a
         device that fails prints a sentence and exits with 1. Outputs reach their safe states in each case. Call it in
         the main thread, the only one that hears signals.
+
+        Without a body and a scenario, each change of an output of the mock bench is printed, and virtual time ends
+        after 10 s unless the options say otherwise: nothing slows it down, and a timer would print for ever.
         """
         options = parse_options(self.name, sys.argv[1:] if argv is None else argv)
+        unwatched = options.mock and body is None and self._scenario is None
+        endless = unwatched and options.duration_ns is None and not options.real_time
+        if unwatched:
+            self._scenario = partial(show_outputs, self)
+        if endless:
+            options = replace(options, duration_ns=IDLE_RUN_S * 1_000_000_000)
         try:
             with console.ended_by_signals(), console.threads_watched(self._thread_failed), self.running(options):
+                if endless:
+                    print(f"{IDLE_RUN_S}s of virtual time; --for TIME sets another end", file=sys.stderr)
                 (body or self.wait)()
         except KeyboardInterrupt:
             pass  # how a run ends that nobody told when

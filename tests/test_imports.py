@@ -22,6 +22,7 @@ LAYERS = (
         "bench",
         "console",
         "engines",
+        "levels",
         "natives",
         "options",
         "programs",

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from axiom_hw.bpf.engine.choice import Engine
-from axiom_hw.cli.levels import show_outputs
 from axiom_hw.errors import AxiomError, SpecError
+from axiom_hw.levels import show_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
