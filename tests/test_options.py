@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.options import Options, parse_options
 
 
@@ -16,6 +17,7 @@ def test_every_option() -> None:
     assert parse_options("button", argv) == Options(
         mock=True, real_time=True, board="my.toml", duration_ns=1_500_000_000, trace=True
     )
+    assert parse_options("button", ["--engine", "llvm", "--no-cache"]) == Options(engine=Engine.LLVM, cache=False)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,7 @@ def test_every_option() -> None:
         ),
         (["--for", "10"], "argument --for: '10' is not a duration; write a number and one of ns, us, ms, s"),
         (["--real-time"], "--real-time goes with --mock: real devices always run in real time"),
+        (["--engine", "jit"], "argument --engine: invalid choice: 'jit' (choose from"),
         (["--moc"], "unrecognized arguments: --moc"),
     ],
 )

@@ -24,7 +24,7 @@ def doctor(
     ] = _DEFAULT_BOARD,
     root: Annotated[Path, typer.Option(hidden=True, help="Where /dev, /proc and /sys are.")] = Path("/"),
 ) -> None:
-    """Check this machine against a board: Python, the board file, chips, permissions, PWM.
+    """Check this machine against a board: Python, the board file, chips, permissions, PWM, engines.
 
     Claims no line and changes nothing. Exits 0 where programs can run, else 1.
     """
@@ -56,6 +56,7 @@ def _findings(name: str, root: Path) -> Iterator[Finding]:
 
     yield _python()
     yield _gpiod()
+    yield _engine()
     try:
         board = load_board(name)
     except BoardError as error:
@@ -73,6 +74,26 @@ def _python() -> Finding:
     if sys.platform != "linux":
         return Finding(Status.PROBLEM, f"{text}: GPIO, PWM and I2C need Linux", "run with --mock here")
     return Finding(Status.OK, text)
+
+
+def _engine() -> Finding:
+    from axiom_hw.cli.diagnosis import Finding, Status
+    from axiom_hw.engines import open_cache, why_not
+
+    if why := why_not():
+        return Finding(Status.NOTE, f"programs run on the interpreter: {why}")
+    from axiom_hw.bpf.engine.llvm.target import host, llvm_version
+
+    text = f"native code by LLVM {llvm_version()} for {host().cpu}, or the interpreter"
+    cache = open_cache()
+    assert cache is not None
+    if why := cache.why_not():
+        return Finding(Status.NOTE, f"{text}; nothing compiled is kept: {cache.directory} {why}")
+    return Finding(Status.OK, f"{text}; compiled programs in {cache.directory}: {_size(cache.size_bytes())}")
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 100_000 else f"{size_bytes / 1e3:.1f} kB"
 
 
 def _gpiod() -> Finding:

@@ -96,10 +96,11 @@ class Cache:
     def _usable(self) -> bool:
         if not self._checked:
             self._checked = True
-            self.problem = self._why_not()
+            self.problem = self.why_not()
         return not self.problem
 
-    def _why_not(self) -> str:
+    def why_not(self) -> str:
+        """Why it can't be used, as the rest of a sentence; empty where it can. Makes the directory."""
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = self.directory.stat()
