@@ -226,6 +226,9 @@ class Step:
         for pointer in (left, right):
             if isinstance(pointer, Ptr):
                 refuse_far(pointer.off, knows)
+        if row.verb == "set":
+            raise Refusal("V108", "tests the bits of an address, which differ from run to run", knows,
+                          "compare pointers by == and !=, and offsets by their difference")  # fmt: skip
         equality = row.width == 64 and row.verb in ("eq", "ne")
         if equality and isinstance(right, Num) and right.is_const and right.value == 0:
             if row.verb == "ne":
