@@ -72,6 +72,31 @@ class ArrayMapValue(Value):
     def number(self, low: Lowering, node: ast.AST) -> Number:
         raise low.refuse(node, f"{self.describe()} is used as a number", f"{self.spec.name}[0]")
 
+    def contains(self, low: Lowering, node: ast.AST, item: Value) -> str:
+        return low.op(f"icmp ult i64 {item.number(low, node).operand}, {self.length}")
+
+    def attribute(self, low: Lowering, node: ast.AST, name: str) -> Value:
+        if name != "get":
+            raise low.refuse(
+                node, f"{self.describe()} has no `.{name}` in a program",
+                f"`{self.spec.name}[index]`, `{self.spec.name}.get(index)`, `len({self.spec.name})`",
+            )  # fmt: skip
+        return Method(self, name)
+
+    def get(self, low: Lowering, node: ast.Call) -> Value:
+        """`.get(index)`, `.get(index, default)`: the same without a proof that the index is in range."""
+        kind = content(low, node, self.value_type, f"the values of {self.spec.name}")
+        given, default = get_arguments(low, node, self.spec.name, kind)
+        index = given.number(low, node.args[0])
+        slot, flow = low.alloca("ptr"), low.flow
+        low.emit(f"store ptr null, ptr {slot}")
+        inside, on = low.label("inside"), low.label("on")
+        low.branch(low.op(f"icmp ult i64 {index.operand}, {self.length}"), inside, on)
+        low.start(inside, flow)
+        low.emit(f"store ptr {lookup(low, self.symbol, number_slot(low, index, U32))}, ptr {slot}")
+        low.start(on, flow)
+        return found_or(low, node, low.op(f"load ptr, ptr {slot}"), kind, default)
+
     def series(self, low: Lowering, node: ast.For) -> Series:
         raise low.refuse(
             node.iter, f"`for` can't go through {self.describe()}", f"for i in range(len({low.text(node.iter)})):"
@@ -180,23 +205,8 @@ class HashMapValue(Value):
     def get(self, low: Lowering, node: ast.Call) -> Value:
         """`.get(key)`, `.get(key, default)`."""
         kind = self._value(low, node)
-        if len(node.args) not in (1, 2) or node.keywords:
-            raise low.refuse(
-                node, "get takes a key, and what to give where it isn't there", f"{self.spec.name}.get(key)"
-            )
-        key = self._key(low, node.args[0], low.expression(node.args[0]))
-        if not isinstance(kind, Scalar):
-            if len(node.args) == 2:
-                raise low.refuse(node.args[1], "a struct has no default here", "leave it out, and test for None")
-            return StructRef(kind, lookup(low, self.symbol, key), Room.SHARED, f"`{low.text(node)}`", optional=True)
-        default = low.number(node.args[1]) if len(node.args) == 2 else None
-        if len(node.args) == 1:
-            # Before the lookup: what the default calls must not come between it and the load.
-            return OptionalNumber.at(low, lookup(low, self.symbol, key), kind)
-        assert default is not None
-        return value_or(
-            low, lookup(low, self.symbol, key), kind, default, low.unsigned(node, of_scalar("0", kind), default)
-        )
+        given, default = get_arguments(low, node, self.spec.name, kind)
+        return found_or(low, node, lookup(low, self.symbol, self._key(low, node.args[0], given)), kind, default)
 
     def set(self, low: Lowering, node: ast.Call) -> Value:
         """`.set(key, value)`: whether there was room."""
@@ -226,14 +236,16 @@ class HashMapValue(Value):
 class Method(Value):
     """`counts.get` and `counts.set`, to be called."""
 
-    of: HashMapValue
+    of: HashMapValue | ArrayMapValue
     name: str
 
     def describe(self) -> str:
         return f"`{self.of.spec.name}.{self.name}`"
 
     def call(self, low: Lowering, node: ast.Call) -> Value:
-        return self.of.get(low, node) if self.name == "get" else self.of.set(low, node)
+        if self.name == "set" and isinstance(self.of, HashMapValue):
+            return self.of.set(low, node)
+        return self.of.get(low, node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +301,25 @@ class HashEntry(Value):
 
     def delete(self, low: Lowering, node: ast.AST) -> None:
         low.op(f"call i64 inttoptr (i64 {_DELETE} to ptr)(ptr {self.of.symbol}, ptr {self.key})")
+
+
+def get_arguments(low: Lowering, node: ast.Call, name: str, kind: Content) -> tuple[Value, Number | None]:
+    """The key and the default of a `.get(...)`, in the order in which Python evaluates them."""
+    if len(node.args) not in (1, 2) or node.keywords:
+        raise low.refuse(node, "get takes a key, and what to give where it isn't there", f"{name}.get(key)")
+    if len(node.args) == 2 and not isinstance(kind, Scalar):
+        raise low.refuse(node.args[1], "a struct has no default here", "leave it out, and test for None")
+    key = low.expression(node.args[0])
+    return key, low.number(node.args[1]) if len(node.args) == 2 else None
+
+
+def found_or(low: Lowering, node: ast.Call, address: str, kind: Content, default: Number | None) -> Value:
+    """What `.get()` gives for the address of a value, null where there is none."""
+    if not isinstance(kind, Scalar):
+        return StructRef(kind, address, Room.SHARED, f"`{low.text(node)}`", optional=True)
+    if default is None:
+        return OptionalNumber.at(low, address, kind)
+    return value_or(low, address, kind, default, low.unsigned(node, of_scalar("0", kind), default))
 
 
 def lookup(low: Lowering, symbol: str, key: str) -> str:

@@ -108,6 +108,23 @@ def test_an_array_by_index(engine: str) -> None:
     assert list(bytes_.values()) == [0, 253]
 
 
+def asking_an_array(ctx: Event) -> int:
+    i = ctx.line - 3
+    found = totals.get(i)
+    if found is None:
+        return -1 if i not in totals else -2
+    last = stats.get(i)
+    if last is not None:
+        last.count += 1
+    return found + totals.get(i + 7, 50)
+
+
+def test_an_array_that_is_asked_needs_no_proof(engine: str) -> None:
+    totals[0], totals[7] = 4, 600
+    assert run(engine, asking_an_array, event(2), event(3), event(4), event(11)) == [-1, 604, 50, -1]
+    assert [one.count for one in stats.values()] == [1, 1]
+
+
 def structs_of_an_array(ctx: Event) -> int:
     stats[1].count += 1
     here = stats[1]
