@@ -25,6 +25,7 @@ def disasm(
     lines: Annotated[bool, typer.Option("--lines", help="Show the source lines that the object knows.")] = False,
     show_bytes: Annotated[bool, typer.Option("--bytes", help="Show the bytes of each instruction.")] = False,
     program: Annotated[str, typer.Option(metavar="NAME", help="Only this program.")] = "",
+    source: Annotated[bool, typer.Option("--source", help="Source, BPF and native code side by side.")] = False,
 ) -> None:  # fmt: skip
     """List the instructions of each program, in the syntax of llvm-objdump."""
     from axiom_hw.bpf.insn import decode
@@ -32,6 +33,9 @@ def disasm(
     from axiom_hw.cli.listing import listing, listing_of
     from axiom_hw.errors import EncodingError
 
+    if source:
+        _side_by_side(file, program)
+        return
     if file == STDIN or Path(file).suffix in (".hex", ".bin", ".raw"):
         name = "standard input" if file == STDIN else file
         data = read_bytes(file)
@@ -48,6 +52,17 @@ def disasm(
         spec = read_programs(file, no_ctx)
         rows = list(listing(chosen(spec, program), show_lines=lines, show_bytes=show_bytes))
     write_bytes("".join(f"{row}\n" for row in rows).encode(errors="backslashreplace"), "-")
+
+
+def _side_by_side(file: str, name: str) -> None:
+    from axiom_hw.cli.output import table
+    from axiom_hw.cli.sides import HEADERS, sides
+
+    for number, one in enumerate(chosen(read_programs(file), name)):
+        if number:
+            typer.echo()
+        typer.echo(f"{one.name} on {one.section}" if one.section else one.name)
+        table(HEADERS, sides(one))
 
 
 def register(app: typer.Typer) -> None:

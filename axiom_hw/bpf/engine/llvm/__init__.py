@@ -9,5 +9,6 @@ lift  runstate          bytecode to IR, and what compiled code knows of its run
   operations  prelude   what it calls: map operations, simplified once; pieces of IR
 entry  builtin          how Python enters: one event, or a batch
 target  passes  jit     the processor, the optimiser, code into memory
-cache  listing          objects on disk;  source, BPF and native code side by side
+cache  identity         objects on disk, by all that they depend on
+listing  locations      native code by the instruction that it is for
 """

@@ -22,6 +22,7 @@ from axiom_hw.bpf import isa
 from axiom_hw.bpf.engine.llvm import alu, atomics, calls, helper_calls, jumps, memory
 from axiom_hw.bpf.engine.llvm.body import ZERO_REGISTERS, Body, Value
 from axiom_hw.bpf.engine.llvm.here import Here
+from axiom_hw.bpf.engine.llvm.locations import Locations
 from axiom_hw.bpf.engine.llvm.places import ctx_pointer, stack_pointer
 from axiom_hw.bpf.engine.llvm.prelude import text_of
 from axiom_hw.bpf.engine.llvm.runstate import ABORT_AT, PC_AT, Abort
@@ -75,19 +76,22 @@ _MOST_CONSTANT_BYTES: Final = 1 << 16
 _ENDS: Final = frozenset((Kind.JUMP, Kind.JUMP_IF, Kind.EXIT))
 
 
-def lift(program: Verified, maps: Sequence[Map], raw: Raw, offers: Offers) -> str:
+def lift(program: Verified, maps: Sequence[Map], raw: Raw, offers: Offers, locations: Locations | None = None) -> str:
     """The module's text, without target. `maps` are those that the program declares, in that order.
+
+    With `locations`, each instruction says which pc it is for.
 
     Raises `SpecError` for a helper that nobody offers, `AssertionError` where the proof says too little.
     """
     code = _Code(program)
     unit = Unit(
         program.spec, maps, raw, offers, one_stack=_reaches_callers(program), holds=_may_abort_holding(code, offers),
-        targets=program.targets, constants=_constants(maps),
+        targets=program.targets, constants=_constants(maps), locations=locations,
     )  # fmt: skip
     functions = [_function(code, unit, start) for start in code.callees_first()]
     declared = [_memory(n, live, n in unit.constants) for n, live in enumerate(maps)]
-    return "\n".join([*declared, *sorted(unit.externals), *functions, raw.text(), text_of(unit.prelude), ""])
+    ends = [raw.text(), text_of(unit.prelude), locations.metadata() if locations is not None else ""]
+    return "\n".join([*declared, *sorted(unit.externals), *functions, *ends])
 
 
 def _constants(maps: Sequence[Map]) -> frozenset[int]:
@@ -203,14 +207,18 @@ def _jumps_back(code: _Code, pc: int, row: Op) -> bool:
 def _function(code: _Code, unit: Unit, start: int) -> str:
     frame_end: Value = stack_pointer(FRAME_BYTES) if start == 0 or not unit.one_stack else "%frame_end"
     body = Body(frame_end)
-    lines = [_opening(unit, start), "entry:"]
+    opening, scope = _opening(unit, start), -1
+    if unit.locations is not None:
+        scope = unit.locations.scope(f"f{start}" if start else "program", start)
+        opening = f"{opening[:-1]}!dbg !{scope} {{"
+    lines = [opening, "entry:"]
     if start == 0 or not unit.one_stack:
         size = FRAME_BYTES * (FRAMES if unit.one_stack else 1)
         lines.append(f"  %stack = alloca [{size} x i8], align 16")
     lines += ZERO_REGISTERS
     lines += [f"  store i64 {value}, ptr %r{register}" for register, value in _arguments(unit, start)]
     lines.append(f"  br label %b{start}")
-    _blocks(code, unit, start, body)
+    _blocks(code, unit, start, body, scope)
     if body.may_abort:
         unit.may_abort.add(start)
         body.lines += ["abort:", "  ret i64 0"]
@@ -238,7 +246,7 @@ def _arguments(unit: Unit, start: int) -> list[tuple[int, str]]:
     return [*given, (2, str(ctx.size))] if ctx.length_in_r2 else given
 
 
-def _blocks(code: _Code, unit: Unit, start: int, body: Body) -> None:
+def _blocks(code: _Code, unit: Unit, start: int, body: Body, scope: int) -> None:
     leaders, uses = code.leaders(start), code.program.uses
     open_block = False
     for pc in range(start, code.ends[start]):
@@ -262,7 +270,10 @@ def _blocks(code: _Code, unit: Unit, start: int, body: Body) -> None:
             open_block = False
             continue
         high = code.insns[pc + 1].imm if row.slots == 2 else 0
+        first = len(body.lines)
         LOWER[row.name](body, Here(pc, row, code.insns[pc], high, uses[pc], unit))
+        if unit.locations is not None:
+            unit.locations.mark(body.lines, first, scope, pc)
         open_block = row.kind not in _ENDS
 
 

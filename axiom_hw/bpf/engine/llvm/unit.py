@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from axiom_hw.bpf.engine.llvm.locations import Locations
 from axiom_hw.bpf.maps.create import Map
 from axiom_hw.bpf.spec import ProgramSpec
 
@@ -52,4 +53,5 @@ class Unit:
     constants: frozenset[int]  # maps by index: those whose values the module holds itself
     prelude: set[str] = field(default_factory=set)
     externals: set[str] = field(default_factory=set)
+    locations: Locations | None = None
     may_abort: set[int] = field(default_factory=set)  # functions by pc
