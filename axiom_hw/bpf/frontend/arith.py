@@ -172,7 +172,9 @@ def _shift(low: Lowering, node: ast.AST, op: ast.operator, a: Number, b: Number,
     lo, hi = _shifted(op, a, b)
     if b.hi <= 63 and b.lo >= 0:
         return made(low.op(f"{verb} i64 {x}, {b.operand}"), lo, hi)
-    too_far = "true" if b.lo > 63 else low.op(f"icmp ugt i64 {b.operand}, 63")
+    if b.lo > 63:
+        return made(low.op(f"ashr i64 {x}, 63") if verb == "ashr" else "0", lo, hi)
+    too_far = low.op(f"icmp ugt i64 {b.operand}, 63")
     if verb == "ashr":
         count = low.op(f"select i1 {too_far}, i64 63, i64 {b.operand}")
         return made(low.op(f"ashr i64 {x}, {count}"), lo, hi)
@@ -181,7 +183,7 @@ def _shift(low: Lowering, node: ast.AST, op: ast.operator, a: Number, b: Number,
 
 
 def _shifted(op: ast.operator, a: Number, b: Number) -> tuple[int, int]:
-    least, most = max(b.lo, 0), min(max(b.hi, 0), 64)
+    least, most = min(max(b.lo, 0), 64), min(max(b.hi, 0), 64)
     if isinstance(op, ast.RShift):
         return min(a.lo >> least, a.lo >> most), max(a.hi >> least, a.hi >> most)
     ends = [n << k for n in (a.lo, a.hi) for k in (least, most)]

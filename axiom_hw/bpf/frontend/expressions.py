@@ -273,9 +273,11 @@ def _pair(
         case ast.In() | ast.NotIn():
             found, value = _contains(low, left, right)
             return (found if isinstance(op, ast.In) else _not(low, found)), value
+    if isinstance(left[0], ast.Tuple | ast.Set | ast.List):  # of `x in (1, 2)`, earlier in the chain
+        raise syntax.refused(low, left[0])
     value = low.expression(right)
     if isinstance(value, Nothing) or isinstance(left[1], Nothing):
-        raise low.refuse(node, "None is compared by `==`", "`is None`")
+        raise low.refuse(node, "None is no number to compare with", "`is None`, or `is not None`")
     a, b = left[1].number(low, left[0]), value.number(low, right)
     return arith.compare(low, node, op, a, b), value
 

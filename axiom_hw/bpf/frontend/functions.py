@@ -107,10 +107,11 @@ class FunctionValue(Value):
                 node, f"`{name}` has a decorator, so it isn't what its text says", "a plain function", "P003"
             )
         nodes = _matched(low, node, source)
+        values = {given: low.expression(given) for given in (*node.args, *(k.value for k in node.keywords))}
         fixed: list[object] = []
         operands: list[tuple[ast.expr, Value]] = []
         for argument, given in nodes:
-            value = low.expression(given)
+            value = values[given]
             if is_fixed(source, low.dialect, argument):
                 assert isinstance(value, Known), f"{name}({argument.arg}=...) must be known when it is compiled"
                 fixed.append(value.found)

@@ -111,7 +111,7 @@ def _range(low: Lowering, node: ast.For, call: ast.Call) -> None:
     following = low.op(f"add i64 {at.operand}, {by}")
     low.emit(f"store i64 {following}, ptr {counter}")
     _again(low, stop, at, by, as_unsigned, top, out)
-    runs = start.constant is not None and stop.constant is not None and len(range(start.lo, stop.lo, by)) > 0
+    runs = start.constant is not None and stop.constant is not None and bool(range(start.lo, stop.lo, by))
     _else(low, loop, node.orelse, out, after if runs else before)
 
 

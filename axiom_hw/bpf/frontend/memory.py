@@ -54,12 +54,18 @@ class Element(Value):
         self._writable(low, node)
         store(low, self.address, self.scalar, self.room, self._number(low, node, value))
 
+    def before(self, low: Lowering, node: ast.AugAssign) -> Value | None:
+        return None if self._in_one_step(node.op) else self.read(low, node.target)
+
     def update(self, low: Lowering, node: ast.AugAssign, op: ast.operator, value: Value) -> None:
         self._writable(low, node)
-        if not self.room.shared or type(op) not in ATOMIC or self.scalar.size < 4:
+        if not self._in_one_step(op):
             self.store(low, node, low.binary(node, op, self.read(low, node), value))
             return
         fetch_op(low, self.address, self.scalar, op, self._number(low, node.value, value))
+
+    def _in_one_step(self, op: ast.operator) -> bool:
+        return self.room.shared and type(op) in ATOMIC and self.scalar.size >= 4
 
     def _writable(self, low: Lowering, node: ast.AST) -> None:
         if self.readonly:

@@ -101,7 +101,12 @@ def _update(low: Lowering, node: ast.AugAssign) -> None:
         expressions.assign(low, node.target, value)
         return
     place = expressions.place(low, node.target)
-    place.update(low, node, node.op, low.expression(node.value))
+    known = place.before(low, node)
+    value = low.expression(node.value)
+    if known is None:
+        place.update(low, node, node.op, value)
+    else:
+        place.store(low, node, low.binary(node, node.op, known, value))
 
 
 def _if(low: Lowering, node: ast.If) -> None:
@@ -200,9 +205,10 @@ def _pattern(low: Lowering, node: ast.Match, pattern: ast.pattern, subject: Valu
 
 
 def _capture(low: Lowering, pattern: ast.pattern, subject: Value) -> None:
-    if isinstance(pattern, ast.MatchAs) and pattern.name is not None:
-        name = ast.copy_location(ast.Name(pattern.name, ast.Store()), pattern)
-        expressions.assign(low, name, subject)
+    """Assign the names of a pattern that fits. All of them stand for the whole subject, whichever part fits."""
+    for name, part in {p.name: p for p in ast.walk(pattern) if isinstance(p, ast.MatchAs)}.items():
+        if name is not None:
+            expressions.assign(low, ast.copy_location(ast.Name(name, ast.Store()), part), subject)
 
 
 def function_body(low: Lowering) -> None:

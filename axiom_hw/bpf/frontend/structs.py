@@ -70,10 +70,11 @@ class StructClass(Value):
         needed = [p for p in signature.parameters.values() if p.name in given or p.name not in left_out]
         found = bind(low, node, self.cls.__name__, signature.replace(parameters=needed))
         nodes = dict(zip([p.name for p in needed], found, strict=True))
+        values = {given: low.expression(given) for given in (*node.args, *(k.value for k in node.keywords))}
         for field in self.cls.LAYOUT.fields:
             if field.name in nodes:
                 argument = nodes[field.name]
-                arguments.append(_field_value(low, argument, field, low.expression(argument)))
+                arguments.append(_field_value(low, argument, field, values[argument]))
             else:
                 arguments.append(const(int(left_out[field.name])))
         return StructLiteral(self.cls, tuple(arguments))

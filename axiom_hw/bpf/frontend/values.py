@@ -72,6 +72,10 @@ class Value:
         """`x = value`, where x is a place."""
         raise low.refuse(node, f"{self.describe()} can't be assigned to")
 
+    def before(self, low: Lowering, node: ast.AugAssign) -> Value | None:
+        """What `x op= y` computes with, where that is read before y; None where x changes in one step afterwards."""
+        return None
+
     def update(self, low: Lowering, node: ast.AugAssign, op: ast.operator, value: Value) -> None:
         """`x op= value`. A place in shared memory overrides this with an atomic one where there is one."""
         self.store(low, node, low.binary(node, op, self.read(low, node), value))
