@@ -25,16 +25,15 @@ _SESSION_LIBRARIES: Final = 64
 class Library:
     """Code in memory. `addresses` are those of its exported functions, valid for as long as this object lives."""
 
-    __slots__ = ("_session", "_tracker", "addresses")
+    __slots__ = ("_number", "addresses")
 
-    def __init__(self, session: _Session, tracker: Any, addresses: Mapping[str, int]) -> None:
-        self._session = session
-        self._tracker = tracker
+    def __init__(self, number: int, addresses: Mapping[str, int]) -> None:
+        self._number = number
         self.addresses = addresses
 
     def __del__(self) -> None:
         # Perhaps in a thread that dispatches events: it must not wait until LLVM is done with what it compiles.
-        _dead.append((self._session, self._tracker))
+        _dead.append(self._number)
 
 
 class _Session:
@@ -48,7 +47,10 @@ class _Session:
         self.live = 0
 
 
-_dead: Final[deque[tuple[_Session, Any]]] = deque()  # to be unloaded by whoever loads next
+# What is loaded, by number. A library doesn't hold its tracker itself: where both are part of a cycle, the garbage
+# collector would call the tracker's finaliser too, and LLVM from any thread at any moment.
+_loaded: Final[dict[int, tuple[_Session, Any]]] = {}
+_dead: Final[deque[int]] = deque()  # to be unloaded by whoever loads next
 _names: Final = count()
 _current: _Session | None = None
 
@@ -84,20 +86,22 @@ def load(code: Code, addresses: Mapping[str, int], exports: Sequence[str], place
             builder.import_symbol(name, addresses[name])
         for name in exports:
             builder.export_symbol(name)
+        number = next(_names)
         try:
-            tracker = builder.link(session.jit, f"program{next(_names)}")
+            tracker = builder.link(session.jit, f"program{number}")
         except RuntimeError as error:
             raise CompileError(place, f"its code can't be loaded: {error}", REPORT) from None
         session.made += 1
         session.live += 1
-        return Library(session, tracker, {name: tracker[name] for name in exports})
+        _loaded[number] = (session, tracker)
+        return Library(number, {name: tracker[name] for name in exports})
 
 
 def reap() -> None:
     """Unload what nobody holds any more. Loading does it as well."""
     with LOCK:
         while _dead:
-            session, tracker = _dead.popleft()
+            session, tracker = _loaded.pop(_dead.popleft())
             tracker.close()
             session.live -= 1
             _close_if_done(session)
