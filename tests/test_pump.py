@@ -320,3 +320,22 @@ def test_ctrl_c_is_quick(tmp_path: Path) -> None:
     assert process.communicate(timeout=20)[0] == "interrupted\n"
     assert process.returncode == 0
     assert time.monotonic() - begin < 5
+
+
+def test_a_signal_doesnt_disturb_its_sleep(enter: Enter | None) -> None:
+    """poll ends with EINTR where a handler runs on the pump's thread; the pump looks around and sleeps again."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: heard.append(number))
+    try:
+        with PumpBench(enter) as bench:
+            link = bench.registry.attach(StandIn("p"), key(4))
+            (thread,) = (thread for thread in threading.enumerate() if thread.name == "axiom-gpio")
+            assert thread.ident is not None
+            for number in range(20):
+                signal.pthread_kill(thread.ident, signal.SIGUSR1)
+                bench.wire.edge(4)
+                until(lambda number=number: link.runs == number + 1)
+            assert not bench.errors
+        assert heard
+    finally:
+        signal.signal(signal.SIGUSR1, before)
