@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bpf.engines import ENGINES
+
 ROOT = Path(__file__).parents[1]
 BUTTON = """\
     0.305 s  button pressed   led on   presses 1
@@ -46,13 +48,15 @@ def test_make_demo_runs_both_and_ends_by_itself() -> None:
         ("-m", "axiom_hw", "run", "demos/heartbeat/heartbeat.py"),
     ],
 )
-def test_heartbeat_in_virtual_time(command: tuple[str, ...]) -> None:
-    assert run(*command, "--mock") == HEARTBEAT
+@pytest.mark.parametrize("engine", ENGINES)
+def test_heartbeat_in_virtual_time(command: tuple[str, ...], engine: str) -> None:
+    assert run(*command, "--mock", "--engine", engine) == HEARTBEAT
 
 
 @pytest.mark.parametrize("command", [("demos/button.py",), ("-m", "axiom_hw", "run", "demos/button.py")])
-def test_button_on_the_mock_bench(command: tuple[str, ...]) -> None:
-    assert run(*command, "--mock") == BUTTON
+@pytest.mark.parametrize("engine", ENGINES)
+def test_button_on_the_mock_bench(command: tuple[str, ...], engine: str) -> None:
+    assert run(*command, "--mock", "--engine", engine) == BUTTON
 
 
 def test_button_for_a_while() -> None:

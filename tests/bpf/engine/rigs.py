@@ -1,4 +1,8 @@
-"""What tests of the engines share: an environment whose time, randomness and trace they script."""
+"""What tests of the engines share: an environment whose time, randomness and trace they script.
+
+A program that the verifier accepts runs on native code as well, on copies of its maps and its environment: each run
+of a test with one slot compares the two.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,9 @@ from axiom_hw.bpf.engine.interp import Interpreter
 from axiom_hw.bpf.engine.program import Unverified
 from axiom_hw.bpf.maps import Map, create_map
 from axiom_hw.bpf.spec import CtxSpec, MapSpec, ProgramSpec
+from axiom_hw.bpf.verifier import Rejected, verify
+from tests.bpf.engines import NATIVE, Engine
+from tests.bpf.engines import load as load_on
 
 
 @dataclass
@@ -33,15 +40,43 @@ class ScriptedEnv:
 
 
 @dataclass
+class Twin:
+    """The same program as native code. Only what a run sees and leaves is the same: the objects are its own."""
+
+    loaded: Engine
+    maps: Sequence[Map]
+    env: ScriptedEnv
+
+    def follow(self, rig: Rig, ctx: bytes, slot: int) -> Callable[[int], None]:
+        """Get ready for the run that the rig is about to make; what is given compares the two after it."""
+        for mine, theirs in zip(self.maps, rig.maps, strict=True):
+            mine.mem.u8[:] = theirs.mem.u8
+        self.env.now, self.env.drawn, self.env.traced = rig.env.now, rig.env.drawn, list(rig.env.traced)
+        r0 = self.loaded.run(bytearray(ctx), slot)
+
+        def compare(theirs: int) -> None:
+            assert (self.env.drawn, self.env.traced) == (rig.env.drawn, rig.env.traced)
+            assert [bytes(m.mem.u8) for m in self.maps] == [bytes(m.mem.u8) for m in rig.maps]
+            assert r0 == theirs
+
+        return compare
+
+
+@dataclass
 class Rig:
     """A loaded program with its maps and environment."""
 
     interpreter: Interpreter
     maps: Sequence[Map]
     env: ScriptedEnv
+    twin: Twin | None = None
 
     def run(self, ctx: bytes | bytearray = b"", slot: int = 0) -> int:
-        return self.interpreter.run(ctx, slot)
+        compare = self.twin.follow(self, bytes(ctx), slot) if self.twin else None
+        r0 = self.interpreter.run(ctx, slot)
+        if compare:
+            compare(r0)
+        return r0
 
 
 def load(
@@ -58,4 +93,17 @@ def load(
     env = env or ScriptedEnv()
     maps = [create_map(spec) for spec in specs]
     program = Unverified(ProgramSpec("p", insns, specs, ctx))
-    return Rig(Interpreter(program, maps, env, slots=slots, budget=budget), maps, env)
+    interpreter = Interpreter(program, maps, env, slots=slots, budget=budget)
+    return Rig(interpreter, maps, env, _twin(program.spec, env) if budget is None and slots == 1 else None)
+
+
+def _twin(spec: ProgramSpec, env: ScriptedEnv) -> Twin | None:
+    """None where the program can't be proved, asks the hardware, which would be asked twice, or can't be compiled."""
+    if not NATIVE or env.hardware:
+        return None
+    try:
+        verdict = verify(spec)
+    except Rejected:
+        return None
+    maps, own = [create_map(declared) for declared in spec.maps], ScriptedEnv()
+    return Twin(load_on("llvm", verdict, maps, own), maps, own)
