@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-arm lint fuzz bench bench-native docs objects clean
+.PHONY: help setup demo test test-arm lint fuzz soak bench bench-native docs objects clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -37,6 +37,9 @@ test-arm: setup  ## the engines' tests on emulated Raspberry Pis, 5 and 4 (on De
 fuzz: setup  ## the verifier on generated programs, then 100,000 of them on both engines; FUZZ_SECONDS bounds each
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(BIN)/pytest tests/bpf/fuzz -s
 	$(BIN)/python -m tests.bpf.fuzz.equal
+
+soak: setup  ## 20,000 replacements of programs under load, and 2,000 by programs never seen; no event lost, no memory
+	$(BIN)/python -m tests.bpf.engine.llvm.soak
 
 bench: setup  ## events a second and ns a dispatch, as ratios in one run
 	$(BIN)/python -m tests.bench
