@@ -78,11 +78,11 @@ class HelperCall(Value):
 
     def call(self, low: Lowering, node: ast.Call) -> Value:
         function, operands = self.function, []
-        for at, argument in enumerate(bind(low, node, function.name, function.signature)):
-            if at == 0 and function.names:
-                operands += self._named(low, argument)
-            else:
-                operands.append(low.number(argument).operand)
+        arguments = bind(low, node, function.name, function.signature)
+        named = self._named(low, arguments[0]) if function.names else []
+        values = evaluated(low, node, arguments[:1] if named else [])
+        for at, argument in enumerate(arguments):
+            operands += named if named and at == 0 else [values[argument].number(low, argument).operand]
         wanted = len(function.row.args)
         if len(operands) != wanted:
             raise low.refuse(
@@ -97,15 +97,22 @@ class HelperCall(Value):
         return of_scalar(found, function.result)
 
     def _named(self, low: Lowering, node: ast.expr) -> list[str]:
+        """The numbers that a name on the board means; none where the argument is no text."""
         name = text_of(low, node)
         if name is None:
-            return [low.number(node).operand]
+            return []
         try:
             return [str(number) for number in self.board(self.function.names, name)]
         except AxiomError as error:
             meant = _MEANT.fullmatch(error.fix)
             fix = f'"{meant[1]}"' if meant else error.fix
             raise low.refuse(node, f"{error.place}: {error.problem}", fix) from None
+
+
+def evaluated(low: Lowering, node: ast.Call, known: Sequence[ast.expr] = ()) -> dict[ast.expr, Value]:
+    """The arguments of a call, lowered in the order in which they are written; not those that are `known`."""
+    written = (*node.args, *(keyword.value for keyword in node.keywords))
+    return {one: low.expression(one) for one in written if one not in known}
 
 
 def bind(low: Lowering, node: ast.Call, name: str, signature: inspect.Signature) -> list[ast.expr]:

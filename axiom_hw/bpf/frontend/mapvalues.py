@@ -14,7 +14,7 @@ from axiom_hw.bpf import helpers
 from axiom_hw.bpf.frontend import statements
 from axiom_hw.bpf.frontend.arrays import checked
 from axiom_hw.bpf.frontend.mapglobals import map_symbol
-from axiom_hw.bpf.frontend.memory import Element, Room, held_number, load
+from axiom_hw.bpf.frontend.memory import Element, Room, held_number, in_one_step, load
 from axiom_hw.bpf.frontend.numbers import Bool, Number, const, of_scalar
 from axiom_hw.bpf.frontend.optional import OptionalNumber
 from axiom_hw.bpf.frontend.structs import StructLiteral, StructRef, held, layout_class
@@ -134,6 +134,10 @@ class Entry(Value):
 
     def store(self, low: Lowering, node: ast.AST, value: Value) -> None:
         update(low, self.symbol, number_slot(low, self.index, U32), value_slot(low, node, self.name, value, self.kind))
+
+    def before(self, low: Lowering, node: ast.AugAssign) -> Value | None:
+        at_once = not isinstance(self.kind, Scalar) or in_one_step(node.op, self.kind)
+        return None if at_once else self.read(low, node.target)
 
     def update(self, low: Lowering, node: ast.AugAssign, op: ast.operator, value: Value) -> None:
         if not isinstance(self.kind, Scalar):
@@ -274,6 +278,10 @@ class HashEntry(Value):
 
     def store(self, low: Lowering, node: ast.AST, value: Value) -> None:
         update(low, self.of.symbol, self.key, value_slot(low, node, self.of.spec.name, value, self.kind))
+
+    def before(self, low: Lowering, node: ast.AugAssign) -> Value | None:
+        at_once = not isinstance(self.kind, Scalar) or in_one_step(node.op, self.kind)
+        return None if at_once else self.read(low, node.target)
 
     def update(self, low: Lowering, node: ast.AugAssign, op: ast.operator, value: Value) -> None:
         if not isinstance(self.kind, Scalar):

@@ -34,6 +34,11 @@ class Room(Enum):
 ATOMIC: Final = {ast.Add: "add", ast.Sub: "sub", ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor"}
 
 
+def in_one_step(op: ast.operator, scalar: Scalar) -> bool:
+    """Whether there is an instruction that changes a number in shared memory so."""
+    return type(op) in ATOMIC and scalar.size >= 4
+
+
 @dataclass(frozen=True, slots=True)
 class Element(Value):
     """One number in memory. `readonly` says why it can't be assigned to; empty where it can."""
@@ -65,7 +70,7 @@ class Element(Value):
         fetch_op(low, self.address, self.scalar, op, self._number(low, node.value, value))
 
     def _in_one_step(self, op: ast.operator) -> bool:
-        return self.room.shared and type(op) in ATOMIC and self.scalar.size >= 4
+        return self.room.shared and in_one_step(op, self.scalar)
 
     def _writable(self, low: Lowering, node: ast.AST) -> None:
         if self.readonly:

@@ -264,6 +264,36 @@ def test_local_arrays_and_tables(engine: str) -> None:
     assert run(engine, local_arrays, event(2), event(1)) == [219 // 4 * 100 + 104, 219 // 4 * 100 + 1]
 
 
+def bump_line(by: int) -> int:
+    counts[1] += by
+    return counts[1]
+
+
+def in_order(ctx: Event) -> int:
+    made = Seen(small=bump_line(1), count=bump_line(10), last_ns=bump_line(100))
+    totals[0] = 3
+    totals[0] *= set_total(5)
+    counts[9] = 7
+    counts[9] //= set_nine(2)
+    return made.last_ns * 1000000 + made.count * 1000 + made.small + totals[0] * 10**10 + counts[9] * 10**12
+
+
+def set_total(value: int) -> u64:
+    totals[0] = value
+    return value
+
+
+def set_nine(value: int) -> u64:
+    counts[9] = 100
+    if value < 1:
+        return 1
+    return value
+
+
+def test_everything_happens_in_pythons_order(engine: str) -> None:
+    assert run(engine, in_order, event()) == [111 * 1000000 + 11 * 1000 + 1 + 15 * 10**10 + 3 * 10**12]
+
+
 def zeroed_again(ctx: Event) -> int:
     total = 0
     for i in range(3):
