@@ -20,6 +20,7 @@ class Wording:
     fix: str
 
 
+_SHORTER: Final = "give each loop a smaller bound: `for i in range(min(n, 100))`"
 _TABLE: Final[dict[str, Wording]] = {
     "V103": Wording("{name} may be None here", "test it first: `if {bare} is None: return 0`"),
     "V104": Wording("{name} is None on a path to here", "test it first: `if {bare} is None: return 0`"),
@@ -29,11 +30,10 @@ _TABLE: Final[dict[str, Wording]] = {
     "V306": Wording("{problem}", "reserve it in a `with` block, which submits it on every way out"),
     "V307": Wording("the record was submitted or discarded already", "use it inside its `with` block only"),
     "V309": Wording("{problem}", "keep large structs and arrays in a map"),
-    "V401": Wording("the loops of this program are too long to be followed: {problem}",
-                    "give each loop a smaller bound, as in `for i in range(100)`, or decide less inside it"),
+    "V401": Wording("a loop here may run too long to be followed to its end: {problem}", _SHORTER),
     "V402": Wording("this loop may never end: it comes back to its start with nothing changed that could end it",
                     "count towards a limit, as in `for i in range(100)`"),
-    "V403": Wording("{problem}", "give each loop a smaller bound, as in `for i in range(100)`"),
+    "V403": Wording("a loop here may run too long to be followed to its end: {problem}", _SHORTER),
 }  # fmt: skip
 _NAMELESS: Final = {
     "V501": "a divisor",
