@@ -66,6 +66,7 @@ stats = array("stats", Seen, 2)
 counts = hashed("counts", u64)
 small = hashed("small", u8)
 seen = hashed("seen", Seen, Key)
+kept_windows = hashed("kept_windows", Window)
 windows = ring("windows", Window)
 numbers = ring("numbers", u32)
 narrow = ring("narrow", Window, 64)
@@ -249,6 +250,73 @@ def test_a_local_struct_is_passed_by_reference_and_wraps_at_its_widths(engine: s
     total = 0 + 65531 + 4 + 9 + 65532
     assert run(engine, local_structs, event()) == [total * 10 - 2]
     assert windows.consume() == [Window(65531, [0, 65531, 4, 9, 65532], 7)]
+
+
+def long_one(window: Window, by: int) -> int:
+    """Too long to become part of its caller: a subprogram."""
+    window.samples[0] += by + 0
+    window.total += window.samples[0]
+    window.samples[1] += by + 1
+    window.total += window.samples[1]
+    window.samples[2] += by + 2
+    window.total += window.samples[2]
+    window.samples[3] += by + 3
+    window.total += window.samples[3]
+    window.samples[4] += by + 4
+    window.total += window.samples[4]
+    window.samples[0] += by + 5
+    window.total += window.samples[0]
+    window.samples[1] += by + 6
+    window.total += window.samples[1]
+    window.samples[2] += by + 7
+    window.total += window.samples[2]
+    window.samples[3] += by + 8
+    window.total += window.samples[3]
+    window.samples[4] += by + 9
+    window.total += window.samples[4]
+    window.samples[0] += by + 10
+    window.total += window.samples[0]
+    window.samples[1] += by + 11
+    window.total += window.samples[1]
+    window.samples[2] += by + 12
+    window.total += window.samples[2]
+    window.samples[3] += by + 13
+    window.total += window.samples[3]
+    window.samples[4] += by + 14
+    window.total += window.samples[4]
+    window.samples[0] += by + 15
+    window.total += window.samples[0]
+    return window.total
+
+
+def calling_subprograms(ctx: Event) -> int:
+    mine = Window(0, zeros(u16, 5))
+    first = long_one(mine, ctx.line)
+    kept = kept_windows.get(ctx.line)
+    if kept is None:
+        kept_windows[ctx.line] = mine
+        return first
+    with windows.reserve(Window) as record:
+        if record is not None:
+            long_one(record, 1)
+    return long_one(kept, 2) * 10 + mine.samples[4]
+
+
+def test_subprograms_take_structs_of_the_stack_of_maps_and_of_rings(engine: str) -> None:
+    kept_windows.clear()
+
+    def expected(window: Window, by: int) -> int:
+        long_one(window, by)
+        return window.total
+
+    mine, record = Window(0, [0] * 5), Window(0, [0] * 5, 0)
+    first = expected(mine, 2)
+    kept = Window(mine.total, list(mine.samples))
+    second = expected(kept, 2) * 10 + mine.samples[4]
+    expected(record, 1)
+    assert run(engine, calling_subprograms, event(2), event(2)) == [first, second]
+    assert windows.consume() == [record]
+    assert kept_windows[2] == kept
 
 
 def local_arrays(ctx: Event) -> int:
