@@ -7,6 +7,7 @@ them aren't needed: the native engine optimises what comes out of here again, wi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -23,6 +24,20 @@ _PASSES: Final = (
     "loop_deletion", "aggressive_dce", "dead_store_elimination", "instruction_combine", "simplify_cfg",
     "global_dead_code_eliminate",
 )  # fmt: skip
+# What these passes make of `a > 0xFFFF_FFFF_FFFF_FFFF // b`. For BPF, LLVM has no code for it, and ends the process.
+_OVERFLOW: Final = "llvm.umul.with.overflow.i64"
+_OVERFLOW_WRITTEN_OUT: Final = """
+define internal { i64, i1 } @multiply(i64 %a, i64 %b) alwaysinline nounwind {
+  %none = icmp eq i64 %b, 0
+  %divisor = select i1 %none, i64 1, i64 %b
+  %most = udiv i64 -1, %divisor
+  %over = icmp ugt i64 %a, %most
+  %product = mul i64 %a, %b
+  %half = insertvalue { i64, i1 } poison, i64 %product, 0
+  %both = insertvalue { i64, i1 } %half, i1 %over, 1
+  ret { i64, i1 } %both
+}
+"""
 _LOCK: Final = Lock()  # the passes and the machine are one for the process
 
 
@@ -48,7 +63,14 @@ def _optimised(text: str) -> Iterator[Any]:
         # A builder for each run: it remembers what the run found out about the module.
         with binding.create_pass_builder(_machine(), _tuning()) as builder:
             _passes().run(module, builder)
-        yield module
+        if all(function.name != _OVERFLOW for function in module.functions):
+            yield module
+            return
+        again = re.sub(rf"^declare .*@{re.escape(_OVERFLOW)}\(.*$", _OVERFLOW_WRITTEN_OUT, str(module), flags=re.M)
+        with binding.parse_assembly(again.replace(f"@{_OVERFLOW}", "@multiply"), context=context) as module:
+            with binding.create_pass_builder(_machine(), _tuning()) as builder:
+                _inliner().run(module, builder)
+            yield module
 
 
 @cache
@@ -56,6 +78,14 @@ def _passes() -> Any:
     made = _llvm().create_new_module_pass_manager()
     for name in _PASSES:
         getattr(made, f"add_{name}_pass")()
+    return made
+
+
+@cache
+def _inliner() -> Any:
+    made = _llvm().create_new_module_pass_manager()
+    made.add_always_inliner_pass()
+    made.add_global_dead_code_eliminate_pass()
     return made
 
 
@@ -72,6 +102,8 @@ def _llvm() -> Any:
 @cache
 def _machine() -> Any:
     binding = _llvm()
+    # Where a frame is larger than this, LLVM ends the process. The verifier refuses more than 512 bytes, with the line.
+    binding.set_option("", "-bpf-stack-size=1000000")
     binding.initialize_all_targets()
     binding.initialize_all_asmprinters()
     return binding.Target.from_triple("bpfel").create_target_machine(cpu=_CPU, opt=2, reloc="pic")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from axiom_hw.bpf.frontend.lowering import Lowering
 
 _SHORT: Final = 120  # lines of unoptimised IR: up to here a function is part of its caller
+_MOST_PASSED: Final = 5  # parameters: in registers. A function with more is part of its caller, too
 # Without jump tables, which are newer than RFC 9669.
 _ATTRIBUTES: Final = 'nounwind "no-jump-tables"="true"'
 
@@ -57,7 +58,8 @@ class UserDialect:
         head = f"{result} @{symbol}({parameters}) {_ATTRIBUTES}"
         if entry:
             return f'define dso_local {head} section "{self.section}" !dbg {low.scope}'
-        return f"define internal {head} {'alwaysinline' if low.size <= _SHORT else 'noinline'} !dbg {low.scope}"
+        inline = low.size <= _SHORT or parameters.count(",") >= _MOST_PASSED
+        return f"define internal {head} {'alwaysinline' if inline else 'noinline'} !dbg {low.scope}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Final
 
 from axiom_hw.bpf.spec import SourceLine
 from axiom_hw.bpf.verifier.codes import BY_ID
+from axiom_hw.bpf.verifier.values import STACK_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ def tell(code: str, problem: str, fix: str, about: str, name: str) -> Wording:
     wording = _TABLE.get(code)
     if wording is None:
         return Wording(problem, fix)
+    if code == "V201" and " of the stack" in problem:  # of arrays, indexes are checked before: this is a frame
+        return Wording(f"this needs more stack than there is, {STACK_BYTES} bytes", _TABLE["V309"].fix)
     if code == "V104" and about != "None":
         return Wording(problem, fix)
     told = wording.problem.format(

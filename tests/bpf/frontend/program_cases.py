@@ -171,7 +171,7 @@ def _define(text: str, file: str, names: dict[str, Any]) -> FunctionType:
     """Run a text as a module; its last function. `linecache` shows it to the front end as a file."""
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     space = {**names, "__name__": file}
-    exec(compile(text, file, "exec"), space)
+    exec(compile(text, file, "exec", dont_inherit=True), space)
     return [
         value for value in space.values() if isinstance(value, FunctionType) and value.__code__.co_filename == file
     ][-1]
@@ -226,11 +226,51 @@ def _oracle(tree: ast.Module, names: dict[str, Any], exact: tuple[int, int]) -> 
         return value
 
     made = ast.fix_missing_locations(_Checked().visit(ast.parse(ast.unparse(tree))))
-    space: dict[str, Any] = {**names, "__check": check, "__shift": shift, "__fit": fit}
-    exec(compile(made, "oracle.py", "exec"), space)
+    space: dict[str, Any] = {**names, "hw": _Strict(), "__check": check, "__shift": shift, "__fit": fit}
+    exec(compile(made, "oracle.py", "exec", dont_inherit=True), space)
     found = space[subject_node(tree).name]
     assert isinstance(found, FunctionType)
     return found
+
+
+class _Array(list[int]):
+    """What `zeros` gives, with elements that can't wrap."""
+
+    def __init__(self, scalar: Scalar, count: int) -> None:
+        super().__init__([0] * count)
+        self.limits = scalar.limits
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if not self.limits[0] <= value <= self.limits[1]:
+            raise PassedOver
+        super().__setitem__(index, value)
+
+
+class _Strict:
+    """The module `hw`, with arrays and structs in which nothing wraps."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(hw, name)
+
+    def zeros(self, kind: Any, count: int) -> list[int]:
+        scalar = layout.scalar_of(kind)
+        assert scalar is not None
+        return _Array(scalar, count)
+
+    def layout(self, *, size: int) -> Callable[[type[Any]], type[Any]]:
+        def decorate(cls: type[Any]) -> type[Any]:
+            made = layout.layout(size=size)(cls)
+            limits = {field.name: field.scalar.limits for field in made.LAYOUT.fields if not field.count}
+
+            def assign(self: Any, name: str, value: Any) -> None:
+                if name in limits and not limits[name][0] <= value <= limits[name][1]:
+                    raise PassedOver
+                object.__setattr__(self, name, value)
+
+            made.__setattr__ = assign  # type: ignore[method-assign, assignment]
+            return made
+
+        return decorate
 
 
 def _call(name: str, *arguments: ast.expr) -> ast.Call:
@@ -292,9 +332,25 @@ class _Checked(ast.NodeTransformer):
         return ast.Assign([node.target], _call("__fit", node.annotation, node.value))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
-        assert isinstance(node.target, ast.Name)
+        if not isinstance(node.target, ast.Name):
+            return self._in_place(node)
         load = ast.Name(node.target.id, ast.Load())
         return self.visit_Assign(ast.Assign([node.target], self.visit_BinOp(ast.BinOp(load, node.op, node.value))))
+
+    def _in_place(self, node: ast.AugAssign) -> ast.stmt:
+        """`p.x += y`: the parts of its target are names and constants, so they may be evaluated twice."""
+        load = ast.parse(ast.unparse(node.target), mode="eval").body
+        assert not any(isinstance(part, ast.Call | ast.NamedExpr) for part in ast.walk(load))
+        return self.visit_Assign(ast.Assign([node.target], ast.BinOp(load, node.op, node.value)))
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        return node
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.NamedExpr:
+        self.generic_visit(node)
+        if node.target.id in self.declared:
+            node.value = _call("__fit", self.declared[node.target.id], node.value)
+        return node
 
     def visit_Return(self, node: ast.Return) -> ast.Return:
         self.generic_visit(node)
