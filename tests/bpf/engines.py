@@ -36,10 +36,17 @@ class Engine(Protocol):
     def run(self) -> Callable[..., int]: ...
 
 
+class Batches(Engine, Protocol):
+    """One that runs many contexts in one call."""
+
+    @property
+    def run_batch(self) -> Callable[..., int]: ...
+
+
 Entries = Mapping[bytes, bytes]
 
 
-def load(engine: str, program: Verified, maps: Sequence[Map], env: Env, *, slots: int = 1) -> Engine:
+def load(engine: str, program: Verified, maps: Sequence[Map], env: Env, *, slots: int = 1) -> Interpreter | Batches:
     """A program on the engine of that name: interp, llvm, or quick, which is llvm without its optimiser."""
     match engine:
         case "interp":
@@ -139,9 +146,7 @@ class Bench:
 
     def run(self, ctx: bytes, content: Sequence[bytes], seed: int, raises_at: int = -1) -> Outcome:
         """A run on maps with this content, and time, randomness and answers from the seed."""
-        self.set(content)
-        self.witness.random, self.witness.raises_at = Random(seed), raises_at
-        self.witness.seen.clear()
+        self._begin(content, seed, raises_at)
         buffer: bytes | bytearray = ctx if self.bytes_are_enough else bytearray(ctx)
         r0, raised = None, ""
         try:
@@ -149,6 +154,26 @@ class Bench:
         except Exception as error:  # noqa: BLE001 (whatever it is, the other engine must raise the same)
             raised = f"{type(error).__name__}: {error}"
         return Outcome(r0, raised, bytes(buffer), self.content(), tuple(self.witness.seen))
+
+    def run_all(self, ctxs: Sequence[bytes], content: Sequence[bytes], seed: int) -> Outcome:
+        """A batch, one run after the other on the same maps; `r0` is how many there were. Contexts are as they were."""
+        self._begin(content, seed, -1)
+        r0, raised = None, ""
+        try:
+            if isinstance(self.loaded, Interpreter):
+                for ctx in ctxs:
+                    self.loaded.run(bytearray(ctx))
+                r0 = len(ctxs)
+            else:
+                r0 = self.loaded.run_batch(b"".join(ctxs))
+        except Exception as error:  # noqa: BLE001 (as in `run`)
+            raised = f"{type(error).__name__}: {error}"
+        return Outcome(r0, raised, b"", self.content(), tuple(self.witness.seen))
+
+    def _begin(self, content: Sequence[bytes], seed: int, raises_at: int) -> None:
+        self.set(content)
+        self.witness.random, self.witness.raises_at = Random(seed), raises_at
+        self.witness.seen.clear()
 
     def set(self, content: Sequence[bytes]) -> None:
         """Put the memory of each map back to what it was."""

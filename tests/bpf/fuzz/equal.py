@@ -6,7 +6,8 @@
     FUZZ_SEED=7 ...                         where to begin; printed by each run
 
 A program counts where the verifier accepts it and a run of it ends in time. It runs on several inputs: contexts, map
-contents, times, random numbers and answers of the hardware from its seed, and once with a helper that raises.
+contents, times, random numbers and answers of the hardware from its seed, once with a helper that raises, and at last
+as a batch.
 r0, the context, the memory of the maps, what it asked for, in which order, and what was raised must be equal. One
 program in `FULL_EVERY` is optimised as in production; the others go to the code generator as they are lifted.
 """
@@ -21,6 +22,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from functools import cache
 from random import Random
 from typing import Final
 
@@ -28,9 +30,12 @@ from axiom_hw.bpf.spec import MapType, ProgramSpec
 from axiom_hw.bpf.verified import Verified
 from axiom_hw.bpf.verifier import Limits
 from tests.bpf import linux
+from tests.bpf.case_format import load, paths
 from tests.bpf.edge_numbers import interesting_bytes
 from tests.bpf.engines import NATIVE, Bench, fresh
 from tests.bpf.fuzz import kernel
+from tests.bpf.fuzz.choices import Choices
+from tests.bpf.fuzz.mutate import mutate
 from tests.bpf.fuzz.oracle import LONGEST_RUN, fill, judge
 from tests.bpf.fuzz.report import as_case
 from tests.bpf.fuzz.telling import generate_telling
@@ -75,13 +80,26 @@ def decisions(number: int) -> bytes:
 
 
 def program(number: int, data: bytes) -> ProgramSpec:
-    """A program from its decisions. Three in four have rings as large as the kernel's must be."""
-    spec = generate_telling(data)
-    if number % 4 == 0:
+    """A program from its decisions: a new one, or in one of five a case of the corpus with changes.
+
+    Three in four have rings as large as the kernel's must be.
+    """
+    turn = number // FULL_EVERY  # those that are optimised are of all kinds
+    if turn % 5 == 0:
+        choices = Choices(data)
+        spec = mutate(choices, choices.pick(_corpus()))
+    else:
+        spec = generate_telling(data)
+    if turn % 4 == 0:
         return spec
     least = mmap.PAGESIZE
     maps = (replace(m, max_entries=max(m.max_entries, least)) if m.type is MapType.RINGBUF else m for m in spec.maps)
     return replace(spec, maps=tuple(maps))
+
+
+@cache
+def _corpus() -> tuple[ProgramSpec, ...]:
+    return tuple(case.spec for case in map(load, paths()) if case.reject is None)
 
 
 def compare(verified: Verified, seed: int, *, engine: str, on_kernel: bool, tally: Tally) -> None:
@@ -109,6 +127,11 @@ def compare(verified: Verified, seed: int, *, engine: str, on_kernel: bool, tall
             _agree(f"interp and {engine}", first.differs(second))
             tally.raised += bool(first.raised)
     tally.kernel += on_kernel
+    if spec.ctx.size:
+        ctxs = [interesting_bytes(random, spec.ctx.size) for _ in range(RUNS)]
+        first, second = (bench.run_all(ctxs, blank, seed) for bench in benches)
+        tally.runs += RUNS
+        _agree(f"interp and a batch on {engine}", first.differs(second))
 
 
 def _filled(bench: Bench, blank: Sequence[bytes], random: Random) -> tuple[bytes, ...]:
