@@ -13,7 +13,6 @@ from axiom_hw.bpf.maps.ring import (
     DROPPED,
     FORCE_WAKEUP,
     NO_WAKEUP,
-    RECORDS,
     RingGeometry,
     ring_discard,
     ring_output,
@@ -88,11 +87,6 @@ class RingBuf:
     def dropped(self) -> int:
         """How many records there was no room for."""
         return load_u64(self.mem, DROPPED)
-
-    @property
-    def records(self) -> int:
-        """How many records were submitted, read or not."""
-        return load_u64(self.mem, RECORDS)
 
     def reserve(self, size: int) -> int:
         """The offset in `mem` of `size` bytes for a record, or 0 where they don't fit now; that counts as dropped."""

@@ -16,7 +16,8 @@ def call_local(b: Body, here: Here) -> None:
         end = text64(b.frame_end)
         below = b.frame_end + FRAME_BYTES if isinstance(b.frame_end, int) else b.op(f"add i64 {end}, {FRAME_BYTES}")
         frame = f"ptr %stack, i64 {text64(below)}, "
-    b.set(0, b.op(f"call i64 @f{here.target}(ptr %ctx, ptr %run, {frame}{arguments})"))
+    chunks = "ptr %chunks, " if here.unit.ahead else ""
+    b.set(0, b.op(f"call i64 @f{here.target}(ptr %ctx, ptr %run, {chunks}{frame}{arguments})"))
     if here.target in here.unit.may_abort:
         leave_if_aborted(b)
 

@@ -14,8 +14,18 @@ from __future__ import annotations
 import ctypes
 from typing import Final
 
-from axiom_hw.bpf.engine.llvm.builtin import BYTES_AT, GATE_AT, LENGTH_AT, TYPE_AT, Gate
+from axiom_hw.bpf.engine.llvm.ahead import CLOSE
+from axiom_hw.bpf.engine.llvm.builtin import (
+    BYTES_AT,
+    GATE_AT,
+    LENGTH_AT,
+    SMALL_INT_COUNT,
+    SMALL_INT_SHIFT,
+    TYPE_AT,
+    Gate,
+)
 from axiom_hw.bpf.engine.llvm.runstate import ABORT_AT, RunState
+from axiom_hw.bpf.maps.ring import CHUNK_BYTES
 
 # What a program's module exports, and that of the entries.
 PROGRAM: Final = "program"
@@ -25,28 +35,52 @@ ENTER: Final = "enter"
 ENTER_BATCH: Final = "enter_batch"
 ENTRY_EXPORTS: Final = (ENTER, ENTER_BATCH)
 
+SMALL_INTS: Final = "small_ints"  # address of the int 0; the next ones lie behind it
+
 CTX_ALIGNMENT: Final = 8
 LINE_BYTES: Final = 64  # of the cache: run states don't share one
 STATE_STRIDE: Final = -(-ctypes.sizeof(RunState) // LINE_BYTES) * LINE_BYTES
 
-# A program that is no larger lies inside of its batch loop, which saves a call of 2 ns; one event is a batch of one
-# then, so that the program is compiled once. A larger one, with loops of its own, is called.
+# A program that is no larger lies inside of its batch loop, and once more by itself for single events: each way saves
+# a call of 2 ns and more. A larger one, with loops of its own, is called.
 _INSIDE_INSNS: Final = 64
 _DEFINITION: Final = f"define i64 @{PROGRAM}("
 
 
-def with_batch(program: str, *, insns: int, ctx_bytes: int) -> str:
-    """The IR of a program, `i64 @program(ptr ctx, ptr run)`, with its batch loop behind it."""
+def lies_inside(insns: int) -> bool:
+    """Whether a program of so many instructions lies inside of its batch loop; only then it may reserve ahead."""
+    return insns <= _INSIDE_INSNS
+
+
+def with_batch(program: str, *, insns: int, ctx_bytes: int, ahead: int = 0) -> str:
+    """The IR of a program, `i64 @program(ptr ctx, ptr run)`, with its batch loop behind it.
+
+    `ahead` counts the rings in which a batch reserves room ahead: `@program` takes chunks then, which see.
+    """
     assert program.count(_DEFINITION) == 1
-    if insns > _INSIDE_INSNS:
-        return program + _BATCH.format(size=ctx_bytes, abort_at=ABORT_AT, body="program", how="noinline")
+    if not lies_inside(insns):
+        assert not ahead
+        loop = _BATCH.format(
+            size=ctx_bytes, abort_at=ABORT_AT, body=PROGRAM, how="noinline", opening="", more="", closing=""
+        )
+        return program + loop
+    chunks = f"[{ahead * CHUNK_BYTES // 8} x i64]"
+    loop = _BATCH.format(
+        size=ctx_bytes,
+        abort_at=ABORT_AT,
+        body="body",
+        how="alwaysinline",
+        opening=f"  %chunks = alloca {chunks}, align 8\n  store {chunks} zeroinitializer, ptr %chunks" if ahead else "",
+        more=", ptr %chunks" if ahead else "",
+        closing=f"  call void @{CLOSE}(ptr %run, ptr %chunks)" if ahead else "",
+    )
     inner = program.replace(_DEFINITION, "define internal i64 @body(")
-    return inner + _BATCH.format(size=ctx_bytes, abort_at=ABORT_AT, body="body", how="alwaysinline") + _ONE
+    return inner + loop + _ONE.format(more=", ptr null" if ahead else "")
 
 
-# The last r0 comes second; whoever calls it as a function of one i64 doesn't see that.
 _BATCH: Final = """
-define {{ i64, i64 }} @run_batch(ptr align 8 %ctxs, i64 %count, ptr %run) nounwind {{
+define i64 @run_batch(ptr align 8 %ctxs, i64 %count, ptr %run) nounwind {{
+{opening}
   %abort_at = getelementptr i8, ptr %run, i64 {abort_at}
   %any = icmp ne i64 %count, 0
   br i1 %any, label %loop, label %over
@@ -54,7 +88,7 @@ loop:
   %i = phi i64 [ 0, %0 ], [ %begun, %went ]
   %at = mul i64 %i, {size}
   %ctx = getelementptr i8, ptr %ctxs, i64 %at
-  %r0 = call i64 @{body}(ptr %ctx, ptr %run) {how}
+  %r0 = call i64 @{body}(ptr %ctx, ptr %run{more}) {how}
   %begun = add nuw i64 %i, 1
   %abort = load i32, ptr %abort_at
   %failed = icmp ne i32 %abort, 0
@@ -64,10 +98,8 @@ went:
   br i1 %more, label %loop, label %over, !llvm.loop !9000
 over:
   %done = phi i64 [ 0, %0 ], [ %begun, %loop ], [ %begun, %went ]
-  %last = phi i64 [ 0, %0 ], [ %r0, %loop ], [ %r0, %went ]
-  %first = insertvalue {{ i64, i64 }} poison, i64 %done, 0
-  %both = insertvalue {{ i64, i64 }} %first, i64 %last, 1
-  ret {{ i64, i64 }} %both
+{closing}
+  ret i64 %done
 }}
 !9000 = distinct !{{!9000, !9001, !9002}}
 !9001 = !{{!"llvm.loop.unroll.disable"}}
@@ -75,11 +107,10 @@ over:
 """
 
 _ONE: Final = """
-define i64 @program(ptr align 8 %ctx, ptr %run) nounwind {
-  %both = call { i64, i64 } @run_batch(ptr %ctx, i64 1, ptr %run) noinline
-  %r0 = extractvalue { i64, i64 } %both, 1
+define i64 @program(ptr align 8 %ctx, ptr %run) nounwind {{
+  %r0 = call i64 @body(ptr %ctx, ptr %run{more}) alwaysinline
   ret i64 %r0
-}
+}}
 """
 
 _PY_BUFFER_BYTES: Final = 80  # Py_buffer (Include/pybuffer.h): buf at 0, len at 16
@@ -101,12 +132,22 @@ choose:
 typed:
   %slot_arg_at = getelementptr i8, ptr %args, i64 8
   %slot_arg = load ptr, ptr %slot_arg_at
+  %slot_address = ptrtoint ptr %slot_arg to i64
+  %zero_address = ptrtoint ptr @{SMALL_INTS} to i64
+  %behind_zero = sub i64 %slot_address, %zero_address
+  %small_number = call i64 @llvm.fshl.i64(i64 %behind_zero, i64 %behind_zero, i64 {64 - SMALL_INT_SHIFT})
+  %is_small = icmp ult i64 %small_number, {SMALL_INT_COUNT}
+  br i1 %is_small, label %counted, label %look, !prof !0
+look:
   %slot_type_at = getelementptr i8, ptr %slot_arg, i64 {TYPE_AT}
   %slot_type = load ptr, ptr %slot_type_at
   %is_int = icmp eq ptr %slot_type, @PyLong_Type
-  br i1 %is_int, label %counted, label %slow, !prof !0
+  br i1 %is_int, label %ask, label %slow, !prof !0
+ask:
+  %large_number = call i64 @PyLong_AsLong(ptr %slot_arg)
+  br label %counted
 counted:
-  %slot_given = call i64 @PyLong_AsLong(ptr %slot_arg)
+  %slot_given = phi i64 [ %small_number, %typed ], [ %large_number, %ask ]
   %slots_at = getelementptr i8, ptr %gate, i64 {Gate.slots.offset}
   %slots = load i64, ptr %slots_at
   %exists = icmp ult i64 %slot_given, %slots
@@ -133,6 +174,8 @@ slow:
 ENTRIES: Final = f"""
 @PyBytes_Type = external global i8
 @PyLong_Type = external global i8
+@{SMALL_INTS} = external global i8
+declare i64 @llvm.fshl.i64(i64, i64, i64)
 @.failed = private unnamed_addr constant [7 x i8] c"failed\\00"
 @.one = private unnamed_addr constant [2 x i8] c"n\\00"
 @.two = private unnamed_addr constant [3 x i8] c"nn\\00"

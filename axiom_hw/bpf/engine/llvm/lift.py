@@ -20,6 +20,7 @@ from typing import Final
 
 from axiom_hw.bpf import isa
 from axiom_hw.bpf.engine.llvm import alu, atomics, calls, helper_calls, jumps, memory
+from axiom_hw.bpf.engine.llvm.ahead import closing
 from axiom_hw.bpf.engine.llvm.body import ZERO_REGISTERS, Body, Value
 from axiom_hw.bpf.engine.llvm.here import Here
 from axiom_hw.bpf.engine.llvm.locations import Locations
@@ -76,10 +77,18 @@ _MOST_CONSTANT_BYTES: Final = 1 << 16
 _ENDS: Final = frozenset((Kind.JUMP, Kind.JUMP_IF, Kind.EXIT))
 
 
-def lift(program: Verified, maps: Sequence[Map], raw: Raw, offers: Offers, locations: Locations | None = None) -> str:
+def lift(
+    program: Verified,
+    maps: Sequence[Map],
+    raw: Raw,
+    offers: Offers,
+    locations: Locations | None = None,
+    ahead: tuple[int, ...] = (),
+) -> str:
     """The module's text, without target. `maps` are those that the program declares, in that order.
 
-    With `locations`, each instruction says which pc it is for.
+    With `locations`, each instruction says which pc it is for. With `ahead`, which see, `@program` takes a third
+    argument, `ptr %chunks`, and there is `@close`.
 
     Raises `SpecError` for a helper that nobody offers, `AssertionError` where the proof says too little.
     """
@@ -87,8 +96,9 @@ def lift(program: Verified, maps: Sequence[Map], raw: Raw, offers: Offers, locat
     unit = Unit(
         program.spec, maps, raw, offers, one_stack=_reaches_callers(program), holds=_may_abort_holding(code, offers),
         targets=program.targets, constants=_constants(maps), locations=locations,
+        ahead=ahead,
     )  # fmt: skip
-    functions = [_function(code, unit, start) for start in code.callees_first()]
+    functions = [*(_function(code, unit, start) for start in code.callees_first()), closing(unit)]
     declared = [_memory(n, live, n in unit.constants) for n, live in enumerate(maps)]
     ends = [raw.text(), text_of(unit.prelude), locations.metadata() if locations is not None else ""]
     return "\n".join([*declared, *sorted(unit.externals), *functions, *ends])
@@ -231,11 +241,12 @@ def _opening(unit: Unit, start: int) -> str:
     # The first of a batch lies at a multiple of 8, the others as many bytes behind it as a context has.
     alignment = min(8, size & -size) or 8
     ctx = f"ptr noalias align {alignment}{readable}{'' if unit.spec.ctx.writable else ' readonly'} %ctx"
+    chunks = ", ptr %chunks" if unit.ahead else ""
     if start == 0:
-        return f"define i64 @program({ctx}, ptr %run) nounwind {{"
+        return f"define i64 @program({ctx}, ptr %run{chunks}) nounwind {{"
     frame = "ptr %stack, i64 %frame_end, " if unit.one_stack else ""
     arguments = ", ".join(f"i64 %a{n}" for n in range(1, 6))
-    return f"define internal i64 @f{start}({ctx}, ptr %run, {frame}{arguments}) nounwind {{"
+    return f"define internal i64 @f{start}({ctx}, ptr %run{chunks}, {frame}{arguments}) nounwind {{"
 
 
 def _arguments(unit: Unit, start: int) -> list[tuple[int, str]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from axiom_hw.bpf.engine.interp import check_rows
+from axiom_hw.bpf.engine.llvm.ahead import rings_ahead
 from axiom_hw.bpf.engine.llvm.cache import Cache
 from axiom_hw.bpf.engine.llvm.code import REPORT, Code, CompileError
-from axiom_hw.bpf.engine.llvm.entry import PROGRAM, RUN_BATCH, with_batch
+from axiom_hw.bpf.engine.llvm.entry import PROGRAM, RUN_BATCH, lies_inside, with_batch
 from axiom_hw.bpf.engine.llvm.identity import program_key
 from axiom_hw.bpf.engine.llvm.instance import Buffer, Instance, entries
 from axiom_hw.bpf.engine.llvm.jit import compile_ir
@@ -101,11 +102,13 @@ def compiled(program: Verified, maps: Sequence[Map], env: Env, cache: Cache | No
 def module_text(program: Verified, maps: Sequence[Map], offers: Offers) -> str:
     """The IR of a program with its batch loop, as it is compiled."""
     spec = program.spec
+    insns = len(spec.insns)
+    ahead = rings_ahead(program, maps) if lies_inside(insns) else ()
     try:
-        lifted = lift(program, maps, Operations(), offers)
+        lifted = lift(program, maps, Operations(), offers, ahead=ahead)
     except AssertionError as error:
         raise CompileError(spec.name, f"can't be lifted: {error}", REPORT) from error
-    return with_batch(lifted, insns=len(spec.insns), ctx_bytes=spec.ctx.size)
+    return with_batch(lifted, insns=insns, ctx_bytes=spec.ctx.size, ahead=len(ahead))
 
 
 def offers_of(env: Env) -> Offers:

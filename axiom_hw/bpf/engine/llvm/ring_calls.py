@@ -11,7 +11,6 @@ from axiom_hw.bpf.engine.llvm.body import Body, Value, text64
 from axiom_hw.bpf.engine.llvm.calls import leave_if
 from axiom_hw.bpf.engine.llvm.choose import by_number
 from axiom_hw.bpf.engine.llvm.here import Here
-from axiom_hw.bpf.engine.llvm.map_calls import pointer_or_null
 from axiom_hw.bpf.engine.llvm.places import (
     FIRST_MAP_TAG,
     TAG_SHIFT,
@@ -22,31 +21,46 @@ from axiom_hw.bpf.engine.llvm.places import (
     rings_of,
 )
 from axiom_hw.bpf.engine.llvm.runstate import HELD_SHIFT
-from axiom_hw.bpf.maps.base import EINVAL
+from axiom_hw.bpf.maps.base import EAGAIN, EINVAL
 from axiom_hw.bpf.maps.ring import (
+    CHUNK_BYTES,
     FORCE_WAKEUP,
     NO_WAKEUP,
+    RecordSize,
+    ring_begin,
     ring_discard,
-    ring_output,
+    ring_put,
+    ring_put_known,
     ring_query,
-    ring_reserve,
+    ring_room,
+    ring_room_ahead,
     ring_submit,
 )
 from axiom_hw.bpf.maps.ringbuf import RingBuf
 
 
 def output(b: Body, here: Here) -> None:
-    size = text64(b.get(3))
+    size = b.get(3)
     flags = b.get(4)
     choices = _rings(here)
     meant = b.get(1)
     source = resolve(b, here, 2).operand if here.places(2) else None
 
     def one(index: int) -> Value:
-        name = here.unit.raw.lower(ring_output, _ring(here, index).g)
+        at = _room(b, here, index, size)
+        came_from, put, join = b.here, b.fresh("put"), b.fresh("join")
+        b.split(b.op(f"icmp eq i64 {at}, 0"), join, put)
+        b.label(put)
         # Without bytes there need not be a pointer: the interpreter takes the ring itself for the source.
         taken = source or f"ptr @map_{index}, i64 0"
-        return b.op(f"call i64 @{name}(ptr @map_{index}, {taken}, i64 {size})")
+        if isinstance(size, int):
+            name = here.unit.raw.lower(ring_put_known, RecordSize(size))
+            b.do(f"call void @{name}(ptr @map_{index}, i64 {at}, {taken})")
+        else:
+            b.do(f"call void @{here.unit.raw.lower(ring_put)}(ptr @map_{index}, i64 {at}, {taken}, i64 {size})")
+        b.do(f"br label %{join}")
+        b.label(join)
+        return b.op(f"phi i64 [ {EAGAIN}, %{came_from} ], [ 0, %{put} ]")
 
     def publish() -> Value:
         made = text64(by_number(b, meant, choices, one))
@@ -75,14 +89,24 @@ def output(b: Body, here: Here) -> None:
 
 
 def reserve(b: Body, here: Here) -> None:
-    size, flags = text64(b.get(2)), b.get(3)
+    size, flags = b.get(2), b.get(3)
     choices = _rings(here)
     meant = b.get(1)
 
     def one(index: int) -> Value:
-        name = here.unit.raw.lower(ring_reserve, _ring(here, index).g)
-        offset = b.op(f"call i64 @{name}(ptr @map_{index}, i64 {size})")
-        return _held(b, here, index, offset)
+        at = _room(b, here, index, size)
+        came_from, begin, join = b.here, b.fresh("begin"), b.fresh("join")
+        b.split(b.op(f"icmp eq i64 {at}, 0"), join, begin)
+        b.label(begin)
+        name = here.unit.raw.lower(ring_begin)
+        begun = b.op(f"call i64 @{name}(ptr @map_{index}, i64 {at}, i64 {text64(size)})")
+        if here.unit.holds:
+            here.unit.prelude.add("hold")
+            b.do(f"call void @hold(ptr %run, i64 {_entry(b, index, begun)})")
+        pointer = b.op(f"add nuw nsw i64 {begun}, {map_pointer(index, 0)}")
+        b.do(f"br label %{join}")
+        b.label(join)
+        return b.op(f"phi i64 [ 0, %{came_from} ], [ {pointer}, %{begin} ]")
 
     if isinstance(flags, int):
         b.set(0, by_number(b, meant, choices, one) if flags == 0 else 0)  # no flags are defined for it
@@ -97,19 +121,24 @@ def reserve(b: Body, here: Here) -> None:
     b.set(0, b.op(f"phi i64 [ 0, %{came_from} ], [ {text64(made)}, %{reserved} ]"))
 
 
-def _held(b: Body, here: Here, index: int, offset: str) -> Value:
-    """The record at an offset, or NULL; remembered where a helper may raise while it is held."""
-    if not here.unit.holds:
-        return pointer_or_null(b, index, offset)
-    here.unit.prelude.add("hold")
-    came_from, found, join = b.here, b.fresh("found"), b.fresh("join")
-    b.split(b.op(f"icmp eq i64 {offset}, 0"), join, found)
-    b.label(found)
-    b.do(f"call void @hold(ptr %run, i64 {_entry(b, index, offset)})")
-    pointer = b.op(f"add nuw nsw i64 {offset}, {map_pointer(index, 0)}")
+def _room(b: Body, here: Here, index: int, size: Value) -> str:
+    """Room for a record, as `ring_room` gives it: of the batch's chunk, where this is a batch."""
+    g, raw, ahead = _ring(here, index).g, here.unit.raw, here.unit.ahead
+    arguments = f"ptr @map_{index}, i64 {text64(size)}"
+    alone = f"call i64 @{raw.lower(ring_room, g)}({arguments})"
+    if index not in ahead:
+        return b.op(alone)
+    single, many, join = b.fresh("single"), b.fresh("many"), b.fresh("join")
+    b.split(b.op("icmp eq ptr %chunks, null"), single, many)
+    b.label(single)
+    taken = b.op(alone)
+    b.do(f"br label %{join}")
+    b.label(many)
+    at = CHUNK_BYTES * ahead.index(index)
+    reserved = b.op(f"call i64 @{raw.lower(ring_room_ahead, g)}({arguments}, ptr %chunks, i64 {at})")
     b.do(f"br label %{join}")
     b.label(join)
-    return b.op(f"phi i64 [ 0, %{came_from} ], [ {pointer}, %{found} ]")
+    return b.op(f"phi i64 [ {taken}, %{single} ], [ {reserved}, %{many} ]")
 
 
 def submit(b: Body, here: Here) -> None:

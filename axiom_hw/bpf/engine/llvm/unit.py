@@ -51,6 +51,7 @@ class Unit:
     holds: bool
     targets: Mapping[int, frozenset[int]]
     constants: frozenset[int]  # maps by index: those whose values the module holds itself
+    ahead: tuple[int, ...] = ()  # rings by map index: those in which a batch reserves room ahead
     prelude: set[str] = field(default_factory=set)
     externals: set[str] = field(default_factory=set)
     locations: Locations | None = None
