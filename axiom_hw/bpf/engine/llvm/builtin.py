@@ -17,6 +17,8 @@ from typing import Any, Final
 TYPE_AT: Final = 8
 LENGTH_AT: Final = 16
 BYTES_AT: Final = 32
+SMALL_INT_SHIFT: Final = 5  # CPython has one object for each small int, side by side, every 32 bytes
+SMALL_INT_COUNT: Final = 256
 GATE_AT: Final = 16  # the address of a structure's fields
 
 _METH_KEYWORDS: Final = 0x02
@@ -66,6 +68,13 @@ def make_builtin(definition: MethodDef, gate: Gate) -> Callable[..., Any]:
     """The builtin. `gate` becomes its `self`: what it holds lives as long as the builtin."""
     made: Callable[..., Any] = _NEW(ctypes.addressof(definition), gate, None)
     return made
+
+
+def small_ints_address() -> int:
+    """Where the int 0 lies, if the ints up to `SMALL_INT_COUNT` lie behind it; else an address that no object has."""
+    zero = id(0)
+    together = all(id(n) == zero + (n << SMALL_INT_SHIFT) for n in range(SMALL_INT_COUNT))
+    return zero if together else 1
 
 
 def objects_as_expected() -> bool:
