@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
-from axiom_hw.bpf.engine.llvm.builtin import Gate, MethodDef, make_builtin, method_def
+from axiom_hw.bpf.engine.llvm.builtin import Gate, MethodDef, make_builtin, method_def, small_ints_address
 from axiom_hw.bpf.engine.llvm.cache import Cache
 from axiom_hw.bpf.engine.llvm.callbacks import Callbacks
 from axiom_hw.bpf.engine.llvm.code import Code
@@ -20,6 +20,7 @@ from axiom_hw.bpf.engine.llvm.entry import (
     PROGRAM,
     PROGRAM_EXPORTS,
     RUN_BATCH,
+    SMALL_INTS,
     STATE_STRIDE,
 )
 from axiom_hw.bpf.engine.llvm.identity import compiled_text
@@ -165,7 +166,9 @@ class _Entries:
     """The functions that all builtins are made of; loaded once, and kept for good."""
 
     def __init__(self, code: Code) -> None:
-        self._library = load(code, resolve(code.needs, {}, _ENTRIES), ENTRY_EXPORTS, _ENTRIES)
+        self._library = load(
+            code, resolve(code.needs, {SMALL_INTS: small_ints_address()}, _ENTRIES), ENTRY_EXPORTS, _ENTRIES
+        )
         at = self._library.addresses
         self.by_name = {"run": method_def("run", at[ENTER]), "run_batch": method_def("run_batch", at[ENTER_BATCH])}
 

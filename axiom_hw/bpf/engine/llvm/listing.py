@@ -9,7 +9,7 @@ from typing import Final
 from axiom_hw.bpf.engine.llvm.jit import assembly
 from axiom_hw.bpf.engine.llvm.lift import lift
 from axiom_hw.bpf.engine.llvm.locations import Locations
-from axiom_hw.bpf.engine.llvm.native import check_maps, offers_of
+from axiom_hw.bpf.engine.llvm.native import check_maps, has_loops, offers_of
 from axiom_hw.bpf.engine.machine import Env
 from axiom_hw.bpf.frontend.raw import RawModule
 from axiom_hw.bpf.maps.create import Map
@@ -32,7 +32,7 @@ def native_lines(program: Verified, maps: Sequence[Map], env: Env) -> Mapping[in
     text = lift(program, maps, RawModule(), offers_of(env), Locations())
     found: dict[int, list[str]] = {}
     pc, label, inside = AROUND, "", False
-    for line in assembly(text, program.spec.name).splitlines():
+    for line in assembly(text, program.spec.name, loops=has_loops(program.spec)).splitlines():
         if named := _LABEL.match(line):
             if not named[1].startswith(".LBB"):
                 pc, inside = AROUND, True

@@ -18,7 +18,10 @@ from axiom_hw.bpf.engine.llvm.runstate import ABORT_AT
 from axiom_hw.bpf.engine.llvm.unit import Offers
 from axiom_hw.bpf.engine.machine import Env, is_monotonic, natives_of
 from axiom_hw.bpf.engine.program import Program, Unverified
+from axiom_hw.bpf.insn import check
+from axiom_hw.bpf.isa import Kind
 from axiom_hw.bpf.maps.create import Map
+from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.bpf.verified import Verified
 from axiom_hw.errors import SpecError
 
@@ -90,13 +93,24 @@ def compiled(program: Verified, maps: Sequence[Map], env: Env, cache: Cache | No
     check_rows(env)
     offers = offers_of(env)
     if cache is None:
-        return compile_ir(module_text(program, maps, offers), program.spec.name)
+        return _compile(program, maps, offers)
     key = program_key(program.spec, maps, offers)
     code = cache.get(key)
     if code is None:
-        code = compile_ir(module_text(program, maps, offers), program.spec.name)
+        code = _compile(program, maps, offers)
         cache.put(key, code)
     return code
+
+
+def _compile(program: Verified, maps: Sequence[Map], offers: Offers) -> Code:
+    return compile_ir(module_text(program, maps, offers), program.spec.name, loops=has_loops(program.spec))
+
+
+def has_loops(spec: ProgramSpec) -> bool:
+    """Whether any of its jumps goes back."""
+    rows = zip(check(spec.insns), spec.insns, strict=True)
+    jumps = ((row, insn) for row, insn in rows if row is not None and row.kind in (Kind.JUMP, Kind.JUMP_IF))
+    return any((insn.imm if row.verb == "gotol" else insn.off) < 0 for row, insn in jumps)
 
 
 def module_text(program: Verified, maps: Sequence[Map], offers: Offers) -> str:
