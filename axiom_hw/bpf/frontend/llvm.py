@@ -19,7 +19,7 @@ from axiom_hw.errors import MissingDependency
 HEADER: Final = 'target triple = "bpfel"\ntarget datalayout = "e-m:e-p:64:64-i64:64-i128:128-n32:64-S128"\n'
 _CPU: Final = "v4"  # signed division, sign-extending moves and loads
 _PASSES: Final = (
-    "always_inliner", "global_dead_code_eliminate", "sroa", "instruction_combine", "simplify_cfg", "sccp",
+    "always_inliner", "global_dead_code_eliminate", "sroa", "new_gvn", "instruction_combine", "simplify_cfg", "sccp",
     "jump_threading", "instruction_combine", "simplify_cfg", "loop_simplify", "loop_rotate", "instruction_combine",
     "loop_deletion", "aggressive_dce", "dead_store_elimination", "instruction_combine", "simplify_cfg",
     "global_dead_code_eliminate",
