@@ -47,7 +47,8 @@ def imm64(low: Insn, high: Insn) -> int:
 
 def encode(insns: Iterable[Insn]) -> bytes:
     """The bytes of a program."""
-    return b"".join(insn.encode() for insn in insns)
+    pack = _SLOT.pack
+    return b"".join([pack(insn.code, insn.src << 4 | insn.dst, insn.off, insn.imm) for insn in insns])
 
 
 def decode(code: bytes) -> tuple[Insn, ...]:

@@ -115,16 +115,20 @@ class Cache:
     def _read(self, key: bytes) -> Code | None:
         path = self._path(key)
         try:
-            with path.open("rb") as file:
-                data = file.read()
-                age_s = time.time() - os.fstat(file.fileno()).st_mtime
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                found = os.fstat(fd)
+                data = os.read(fd, found.st_size)
+            finally:
+                os.close(fd)
         except OSError:
             return None
+        age_s = time.time() - found.st_mtime
         code = _code_of(key, data)
         try:
             if code is None:
                 self.stats.damaged += 1
-                path.unlink()
+                os.unlink(path)
             elif age_s > _TOUCH_AFTER_S:
                 os.utime(path)
         except OSError:
@@ -162,8 +166,8 @@ class Cache:
             return []  # there is none
         return found
 
-    def _path(self, key: bytes) -> Path:
-        return self.directory / (key.hex() + _SUFFIX)
+    def _path(self, key: bytes) -> str:
+        return f"{self.directory}/{key.hex()}{_SUFFIX}"
 
 
 def default_directory() -> Path:

@@ -18,7 +18,7 @@ from axiom_hw.bpf.engine.llvm.code import Code
 from axiom_hw.bpf.engine.llvm.jit import compile_ir
 from axiom_hw.bpf.engine.llvm.target import host
 from axiom_hw.bpf.engine.llvm.unit import Offers
-from axiom_hw.bpf.insn import encode
+from axiom_hw.bpf.insn import Insn, encode
 from axiom_hw.bpf.maps.create import Map
 from axiom_hw.bpf.spec import MapSpec, ProgramSpec
 
@@ -28,15 +28,30 @@ _BYTES: Final = 24
 
 def program_key(spec: ProgramSpec, maps: Sequence[Map], offers: Offers) -> bytes:
     """The digest of one program over maps of these geometries."""
-    found = blake2b(_process_key(), digest_size=_BYTES)
-    code = encode(spec.insns)
+    code = _bytes_of(spec.insns)
     ctx = spec.ctx
-    found.update(repr((len(code), ctx.size, ctx.writable, ctx.length_in_r2)).encode())
-    found.update(code)
+    about: list[object] = [len(code), ctx.size, ctx.writable, ctx.length_in_r2]
     for live, declared in zip(maps, spec.maps, strict=True):
-        found.update(repr((_declaration(live.spec), live.mem.size, live.g, _declaration(declared))).encode())
-    found.update(repr((sorted(offers.hardware), offers.monotonic, _sources(offers.natives))).encode())
-    return found.digest()
+        other = None if live.spec is declared else _declaration(declared)
+        about += (_declaration(live.spec), live.mem.size, live.g, other)
+    about += (sorted(offers.hardware), offers.monotonic, _sources(offers.natives))
+    return blake2b(b"".join((_process_key(), repr(about).encode(), code)), digest_size=_BYTES).digest()
+
+
+_packed: Final[dict[int, tuple[tuple[Insn, ...], bytes]]] = {}  # by `id` of the instructions, which it keeps alive
+_PACKED_KEPT: Final = 64
+
+
+def _bytes_of(insns: tuple[Insn, ...]) -> bytes:
+    """The bytes of a program, packed once however often it is loaded. Synchronization: any thread."""
+    known = _packed.get(id(insns))
+    if known is not None and known[0] is insns:
+        return known[1]
+    code = encode(insns)
+    if len(_packed) >= _PACKED_KEPT:
+        _packed.clear()
+    _packed[id(insns)] = (insns, code)
+    return code
 
 
 def _declaration(spec: MapSpec) -> tuple[object, ...]:
