@@ -17,7 +17,6 @@ from axiom_hw.bpf.engine.traps import Trap
 from axiom_hw.bpf.helpers import BY_ID
 from axiom_hw.bpf.insn import check
 from axiom_hw.bpf.maps.create import Map
-from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.errors import Fault, SpecError
 
 DEFAULT_BUDGET: Final = 1_000_000  # instructions of one run; more where the verifier found a longer path
@@ -52,7 +51,7 @@ class Interpreter:
         self._budget = budget or max(DEFAULT_BUDGET, proved)
         self._length = self.spec.ctx.size if self.spec.ctx.length_in_r2 else 0
         link = Linkage(self.spec, maps)
-        self._code = _translate(self.spec, link, _callable(env, helpers))
+        self._code = _translate(program, link, _callable(env, helpers))
         self._machines = [Machine(self.spec.name, slot, env, self.spec.ctx, link) for slot in range(slots)]
 
     def run(self, ctx: bytes | bytearray | memoryview = b"", slot: int = 0) -> int:
@@ -102,18 +101,28 @@ def _bound(native: NativeHelper) -> Callable[..., int]:
     return partial(native.function, native.mem)
 
 
-def _translate(spec: ProgramSpec, link: Linkage, helpers: Mapping[int, Implementation]) -> tuple[Step, ...]:
+def _translate(program: Program, link: Linkage, helpers: Mapping[int, Implementation]) -> tuple[Step, ...]:
+    spec = program.spec
     rows = check(spec.insns)
+    # What no run comes to may call what doesn't exist: the verifier never judged it.
+    alive = range(len(rows)) if isinstance(program, Unverified) or not program.uses else program.uses
     starts = frozenset(pc for pc, row in enumerate(rows) if row is not None)
     code: list[Step] = []
     for pc, row in enumerate(rows):
         if row is None:
             code.append(_off_the_end)  # never reached: no jump may land here
             continue
+        if pc not in alive:
+            code.append(_excluded)
+            continue
         high = spec.insns[pc + 1].imm if row.slots == 2 else 0
         code.append(SEMANTICS[row.name](Site(spec.name, pc, row, spec.insns[pc], high, starts, link, helpers)))
     code.append(_off_the_end)
     return tuple(code)
+
+
+def _excluded(registers: list[int], machine: Machine) -> int:
+    raise Trap("comes to an instruction that the proof excludes")
 
 
 def _off_the_end(registers: list[int], machine: Machine) -> int:

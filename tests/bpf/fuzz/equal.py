@@ -103,9 +103,12 @@ def _corpus() -> tuple[ProgramSpec, ...]:
 
 
 def compare(verified: Verified, seed: int, *, engine: str, on_kernel: bool, tally: Tally) -> None:
-    """Run a program on the interpreter and on `engine`. Raises `Different`."""
+    """Run a program on the interpreter and on `engine`. Raises `Different`, also where one of them can't load it."""
     spec, random = verified.spec, Random(seed)
-    benches = Bench("interp", verified), Bench(engine, verified)
+    try:
+        benches = Bench("interp", verified), Bench(engine, verified)
+    except Exception as error:
+        raise Different(f"interp and {engine} can't both load it: {type(error).__name__}: {error}") from error
     on_kernel = on_kernel and kernel.answers_alike(spec)
     blank = fresh(spec)
     for turn in range(RUNS):
