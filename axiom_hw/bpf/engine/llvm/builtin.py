@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 TYPE_AT: Final = 8
@@ -33,7 +34,8 @@ class Gate(ctypes.Structure):
     """The `self` of a builtin that enters a program, as native code sees it.
 
     `ctx_bytes` is the size of a context that native code may read where it lies; one that no `bytes` has, where it
-    may read none. A subclass is called with arguments that aren't as usual, and has `failed(slot, begun=1)`.
+    may read none. `small_ints` counts the ints that lie side by side, 0 where they don't. A subclass is called with
+    arguments that aren't as usual, and has `failed(slot, begun=1)`.
     """
 
     _fields_ = (
@@ -42,6 +44,7 @@ class Gate(ctypes.Structure):
         ("program", ctypes.c_void_p),
         ("run_batch", ctypes.c_void_p),
         ("states", ctypes.c_void_p),
+        ("small_ints", ctypes.c_uint64),
     )
 
 
@@ -70,11 +73,15 @@ def make_builtin(definition: MethodDef, gate: Gate) -> Callable[..., Any]:
     return made
 
 
-def small_ints_address() -> int:
-    """Where the int 0 lies, if the ints up to `SMALL_INT_COUNT` lie behind it; else an address that no object has."""
+@cache
+def small_ints() -> tuple[int, int]:
+    """Where the int 0 lies, and how many ints lie side by side from there: `SMALL_INT_COUNT`.
+
+    An address that no object has, and 0, where they don't.
+    """
     zero = id(0)
     together = all(id(n) == zero + (n << SMALL_INT_SHIFT) for n in range(SMALL_INT_COUNT))
-    return zero if together else 1
+    return (zero, SMALL_INT_COUNT) if together else (1, 0)
 
 
 def objects_as_expected() -> bool:

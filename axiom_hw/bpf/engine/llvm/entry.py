@@ -12,6 +12,7 @@ Contexts lie at multiples of 8, as the content of each `bytes` does; where a buf
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Final
 
 from axiom_hw.bpf.engine.llvm.ahead import CLOSE
@@ -24,7 +25,7 @@ from axiom_hw.bpf.engine.llvm.builtin import (
     TYPE_AT,
     Gate,
 )
-from axiom_hw.bpf.engine.llvm.runstate import ABORT_AT, RunState
+from axiom_hw.bpf.engine.llvm.runstate import ABORT_AT, SLOT_AT, RunState
 from axiom_hw.bpf.maps.ring import CHUNK_BYTES
 
 # What a program's module exports, and that of the entries.
@@ -117,7 +118,8 @@ _PY_BUFFER_BYTES: Final = 80  # Py_buffer (Include/pybuffer.h): buf at 0, len at
 _BUFFER_LENGTH_AT: Final = 16
 _HEAD: Final = "define ptr @{}(ptr %self, ptr %args, i64 %nargs, ptr %kwnames) nounwind {{"
 
-# One or two arguments and no keywords; the second one an int that is a slot. Then `%slot`, `%run` and `%arg` are there.
+# One or two arguments and no keywords; the second one a small int that is a slot. Then there are `%slot`, `%run` and
+# `%arg`.
 _ARGUMENTS: Final = f"""
   %gate_at = getelementptr i8, ptr %self, i64 {GATE_AT}
   %gate = load ptr, ptr %gate_at
@@ -137,26 +139,14 @@ typed:
   %behind_zero = sub i64 %slot_address, %zero_address
   %small_number = call i64 @llvm.fshl.i64(i64 %behind_zero, i64 %behind_zero, i64 {64 - SMALL_INT_SHIFT})
   %is_small = icmp ult i64 %small_number, {SMALL_INT_COUNT}
-  br i1 %is_small, label %counted, label %look, !prof !0
-look:
-  %slot_type_at = getelementptr i8, ptr %slot_arg, i64 {TYPE_AT}
-  %slot_type = load ptr, ptr %slot_type_at
-  %is_int = icmp eq ptr %slot_type, @PyLong_Type
-  br i1 %is_int, label %ask, label %slow, !prof !0
-ask:
-  %large_number = call i64 @PyLong_AsLong(ptr %slot_arg)
-  br label %counted
+  br i1 %is_small, label %counted, label %slow, !prof !0
 counted:
-  %slot_given = phi i64 [ %small_number, %typed ], [ %large_number, %ask ]
   %slots_at = getelementptr i8, ptr %gate, i64 {Gate.slots.offset}
   %slots = load i64, ptr %slots_at
-  %exists = icmp ult i64 %slot_given, %slots
-  br i1 %exists, label %chosen, label %outside, !prof !0
-outside:
-  call void @PyErr_Clear()
-  br label %slow
+  %exists = icmp ult i64 %small_number, %slots
+  br i1 %exists, label %chosen, label %slow, !prof !0
 chosen:
-  %slot = phi i64 [ 0, %choose ], [ %slot_given, %counted ]
+  %slot = phi i64 [ 0, %choose ], [ %small_number, %counted ]
   %offset = mul i64 %slot, {STATE_STRIDE}
   %states_at = getelementptr i8, ptr %gate, i64 {Gate.states.offset}
   %states = load ptr, ptr %states_at
@@ -171,9 +161,19 @@ slow:
 }
 """
 
+# A reference to `%int`: small ints are immortal from Python 3.12 on, before they count like all others.
+_TAKE_INT: Final = (
+    ""
+    if sys.version_info >= (3, 12)
+    else """\
+  %references = load i64, ptr %int
+  %one_more = add i64 %references, 1
+  store i64 %one_more, ptr %int
+"""
+)
+
 ENTRIES: Final = f"""
 @PyBytes_Type = external global i8
-@PyLong_Type = external global i8
 @{SMALL_INTS} = external global i8
 declare i64 @llvm.fshl.i64(i64, i64, i64)
 @.failed = private unnamed_addr constant [7 x i8] c"failed\\00"
@@ -182,7 +182,6 @@ declare i64 @llvm.fshl.i64(i64, i64, i64)
 declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr) nounwind cold
 declare ptr @PyObject_CallMethod(ptr, ptr, ptr, ...) nounwind cold
 declare void @PyErr_Clear() nounwind cold
-declare i64 @PyLong_AsLong(ptr) nounwind
 declare ptr @PyLong_FromUnsignedLongLong(i64) nounwind
 declare ptr @PyLong_FromSsize_t(i64) nounwind
 declare i32 @PyObject_GetBuffer(ptr, ptr, i32) nounwind
@@ -212,10 +211,22 @@ go:
   %well = icmp eq i32 %abort, 0
   br i1 %well, label %done, label %raise, !prof !0
 done:
+  %most_at = getelementptr i8, ptr %gate, i64 {Gate.small_ints.offset}
+  %most = load i64, ptr %most_at
+  %small = icmp ult i64 %r0, %most
+  br i1 %small, label %known, label %unknown, !prof !0
+known:
+  %int_at = shl nuw nsw i64 %r0, {SMALL_INT_SHIFT}
+  %int = getelementptr i8, ptr @{SMALL_INTS}, i64 %int_at
+{_TAKE_INT}  ret ptr %int
+unknown:
   %result = call ptr @PyLong_FromUnsignedLongLong(i64 %r0)
   ret ptr %result
 raise:
-  %none = call ptr (ptr, ptr, ptr, ...) @PyObject_CallMethod(ptr %self, ptr @.failed, ptr @.one, i64 %slot)
+  %slot_at = getelementptr i8, ptr %run, i64 {SLOT_AT}
+  %slot_number = load i32, ptr %slot_at
+  %slot_shown = zext i32 %slot_number to i64
+  %none = call ptr (ptr, ptr, ptr, ...) @PyObject_CallMethod(ptr %self, ptr @.failed, ptr @.one, i64 %slot_shown)
   ret ptr %none
 {_SLOW}
 {_HEAD.format(ENTER_BATCH)}

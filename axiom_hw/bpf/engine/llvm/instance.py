@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
-from axiom_hw.bpf.engine.llvm.builtin import Gate, MethodDef, make_builtin, method_def, small_ints_address
+from axiom_hw.bpf.engine.llvm.builtin import Gate, MethodDef, make_builtin, method_def, small_ints
 from axiom_hw.bpf.engine.llvm.cache import Cache
 from axiom_hw.bpf.engine.llvm.callbacks import Callbacks
 from axiom_hw.bpf.engine.llvm.code import Code
@@ -85,6 +85,7 @@ class Instance:
             self.address(PROGRAM),
             self.address(RUN_BATCH),
             self.state_address(0),
+            small_ints()[1],
         )
         gate.bind(self, call)
         return make_builtin(entries()[name], gate)
@@ -167,7 +168,7 @@ class _Entries:
 
     def __init__(self, code: Code) -> None:
         self._library = load(
-            code, resolve(code.needs, {SMALL_INTS: small_ints_address()}, _ENTRIES), ENTRY_EXPORTS, _ENTRIES
+            code, resolve(code.needs, {SMALL_INTS: small_ints()[0]}, _ENTRIES), ENTRY_EXPORTS, _ENTRIES
         )
         at = self._library.addresses
         self.by_name = {"run": method_def("run", at[ENTER]), "run_batch": method_def("run_batch", at[ENTER_BATCH])}

@@ -24,8 +24,8 @@ _LINKER: Final = "_GLOBAL_OFFSET_TABLE_"  # the linker's own
 # What compiled code may call besides its helpers: CPython's public interface, what LLVM makes of copies and clocks, and
 # the system calls of natives and native loops.
 PYTHON: Final = frozenset((
-    "PyBuffer_Release", "PyBytes_Type", "PyErr_Clear", "PyEval_RestoreThread", "PyEval_SaveThread", "PyLong_AsLong",
-    "PyLong_FromSsize_t", "PyLong_FromUnsignedLongLong", "PyLong_Type", "PyObject_CallMethod", "PyObject_GetBuffer",
+    "PyBuffer_Release", "PyBytes_Type", "PyErr_Clear", "PyEval_RestoreThread", "PyEval_SaveThread",
+    "PyLong_FromSsize_t", "PyLong_FromUnsignedLongLong", "PyObject_CallMethod", "PyObject_GetBuffer",
     "PyObject_Vectorcall",
 ))  # fmt: skip
 LIBC: Final = frozenset((
