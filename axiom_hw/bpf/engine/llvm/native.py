@@ -14,6 +14,7 @@ from axiom_hw.bpf.engine.llvm.instance import Buffer, Instance, entries
 from axiom_hw.bpf.engine.llvm.jit import compile_ir
 from axiom_hw.bpf.engine.llvm.lift import lift
 from axiom_hw.bpf.engine.llvm.operations import Operations
+from axiom_hw.bpf.engine.llvm.real_atomics import use_real_atomics
 from axiom_hw.bpf.engine.llvm.runstate import ABORT_AT
 from axiom_hw.bpf.engine.llvm.unit import Offers
 from axiom_hw.bpf.engine.machine import Env, is_monotonic, natives_of
@@ -39,7 +40,7 @@ class Native:
     Synchronization: each slot belongs to one thread at a time; runs in different slots may overlap.
     """
 
-    __slots__ = ("_instance", "run", "run_batch", "spec")
+    __slots__ = ("_instance", "_run_batch", "run", "spec")
 
     def __init__(
         self, program: Program, maps: Sequence[Map], env: Env, *, slots: int = 1, cache: Cache | None = None
@@ -55,7 +56,13 @@ class Native:
         entries(cache)
         self._instance = Instance(code, self.spec, maps, env, slots)
         self.run: Callable[..., int] = self._instance.builtin("run")
-        self.run_batch: Callable[..., int] = self._instance.builtin("run_batch")
+        self._run_batch: Callable[..., int] = self._instance.builtin("run_batch")
+
+    @property
+    def run_batch(self) -> Callable[..., int]:
+        """See the class."""
+        use_real_atomics()  # from now on somebody may write maps beside the threads that have the GIL
+        return self._run_batch
 
     def begun(self, slot: int = 0) -> int:
         """How many runs of a slot's last batch that was ended by a fault were begun, that one included."""
@@ -132,10 +139,17 @@ def offers_of(env: Env) -> Offers:
 
 
 def check_maps(program: Verified, maps: Sequence[Map]) -> None:
-    """Raises `SpecError` unless there is a map for each that the program declares."""
+    """Raises `SpecError` unless there is a map for each that the program declares, and each has memory of its own."""
     declared = program.spec.maps
     if len(maps) != len(declared):
         raise SpecError(program.spec.name, f"declares {len(declared)} maps, got {len(maps)}")
+    for n, live in enumerate(maps):
+        one = next((other.spec.name for other in maps[:n] if other.mem is live.mem), None)
+        if one is not None:  # the optimiser takes them for different memory
+            raise SpecError(
+                program.spec.name, f"got one memory for two maps, {one} and {live.spec.name}",
+                "make a map for each, or declare one",
+            )  # fmt: skip
 
 
 __all__ = ["Buffer", "Native", "check_maps", "compiled", "module_text", "offers_of"]

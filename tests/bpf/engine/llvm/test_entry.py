@@ -6,6 +6,7 @@ import gc
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -248,6 +249,12 @@ class TestRefusals:
                 engine(program, [], ScriptedEnv())
             messages.append(str(refused.value))
         assert messages == ["p: declares 1 maps, got 0"] * 2
+
+    def test_two_maps_in_one_memory(self) -> None:
+        table = create_map(COUNTS)
+        program = proved(COUNT, COUNTS, replace(COUNTS, name="again"), ctx=CtxSpec(8))
+        with pytest.raises(SpecError, match="p: got one memory for two maps, counts and counts; make a map for each"):
+            Native(program, [table, table], ScriptedEnv())
 
     def test_a_map_that_it_may_not_write(self) -> None:
         table = create_map(COUNTS)
