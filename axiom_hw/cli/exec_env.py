@@ -6,7 +6,7 @@ import errno
 import random
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from axiom_hw.bpf import isa
 from axiom_hw.bpf.engine.calls import FIRST_HARDWARE, IMPLEMENTED, Implementation
@@ -78,6 +78,14 @@ class Runnable(Protocol):
 
     @property
     def run(self) -> Callable[..., int]: ...
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """A loaded program that runs on many contexts back to back without Python in between."""
+
+    @property
+    def run_batch(self) -> Callable[..., int]: ...
 
 
 class Loader:

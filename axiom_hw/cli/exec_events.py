@@ -1,6 +1,7 @@
 """A recorded scenario for the programs of one object: contexts, map entries and time, a JSON line each.
 
-`{"program", "ctx"}` runs a program and answers with its r0; `{"set": {"map", "key", "value"}}` sets an entry;
+`{"program", "ctx"}` runs a program and answers with its r0; with `"repeat": N` it runs N times more, in batches where
+the engine has them, and the answer tells the ns that each took; `{"set": {"map", "key", "value"}}` sets an entry;
 `{"advance_ns"}` moves the virtual clock. At the end come all maps and rings.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import IO
@@ -16,17 +18,23 @@ from axiom_hw.bpf.maps import Map, Mem, RingBuf, create_map
 from axiom_hw.bpf.spec import CtxSpec, ObjectSpec
 from axiom_hw.bpf.verifier import Rejected, verify
 from axiom_hw.cli.batch import Answer, Fields, lines, parse_line, write_line
-from axiom_hw.cli.exec_env import BenchEnv, Loader, Runnable
+from axiom_hw.cli.exec_env import Batched, BenchEnv, Loader, Runnable
 from axiom_hw.errors import AxiomError, MapError, SpecError
 
 _NS_LIMIT = (1 << 63) - 1
+_REPEAT_LIMIT = 1 << 30
+_BATCH = 4096  # contexts handed to native code at once
 
 
 class Scenario:
     """The programs of one object over one set of maps, in virtual time that starts at 0."""
 
-    def __init__(self, declared: ObjectSpec, trace: Callable[[str], None], loader: Loader | None = None) -> None:
+    def __init__(
+        self, declared: ObjectSpec, trace: Callable[[str], None], loader: Loader | None = None,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:  # fmt: skip
         self._object = declared
+        self._monotonic_ns = monotonic_ns
         self._loader = loader or Loader()
         self._env = BenchEnv(trace)
         self._maps: dict[str, Map] = {spec.name: create_map(spec) for spec in declared.maps}
@@ -63,8 +71,14 @@ class Scenario:
         if "program" in fields:
             name, ctx = fields.text("program"), fields.data("ctx", b"")
             program = self._program(name, len(ctx))
+            times = fields.number("repeat", 0, limit=_REPEAT_LIMIT)
             try:
-                return {"program": name, "r0": program.run(ctx)}
+                answer: Answer = {"program": name, "r0": program.run(ctx)}
+                if not times:
+                    return answer
+                begin = self._monotonic_ns()
+                _repeat(program, ctx, times)
+                return {**answer, "ns_each": round((self._monotonic_ns() - begin) / times, 1)}
             except AxiomError as error:
                 return {"program": name, "error": str(error)}
         if "set" in fields:
@@ -101,6 +115,19 @@ class Scenario:
         if result < 0:
             reason = "E2BIG, no such key or no room" if result == -errno.E2BIG else os.strerror(-result)
             raise MapError(fields.place, f"{name} refuses the entry: {reason}")
+
+
+def _repeat(program: Runnable, ctx: bytes, times: int) -> None:
+    """Run it on the same context again and again: by itself, or in batches, which need no Python in between."""
+    if not isinstance(program, Batched) or not ctx:
+        for _ in range(times):
+            program.run(ctx)
+        return
+    full, rest = divmod(times, _BATCH)
+    contexts = ctx * _BATCH
+    for _ in range(full):
+        program.run_batch(contexts)
+    program.run_batch(ctx * rest)
 
 
 def _drain(ring: RingBuf) -> list[str]:

@@ -17,6 +17,7 @@ from axiom_hw.bpf.asm import assemble_insns
 from axiom_hw.bpf.insn import encode
 from axiom_hw.cli import batch, main
 from axiom_hw.errors import SpecError
+from tests.bpf.engines import ENGINES
 from tests.bpf.vectors.vectors import load
 
 ROOT = Path(__file__).parents[2]
@@ -106,10 +107,11 @@ class TestOneProgram:
             ((), b"95 0", "standard input: has half a byte: hex digits come in pairs\n"),
             ((), b"\xff\xfe", "standard input: '\ufffd' is no hex digit\n"),
             ((), b"95", "byte 0: the program has 1 bytes, not a multiple of 8\n"),
-            (
+            pytest.param(
                 ("--engine", "llvm", "--unverified"),
                 b"95" + b"00" * 7,
                 "program: wasn't verified; native code checks nothing",
+                marks=pytest.mark.llvm,
             ),
             (("--object", "x.o"), b"", "exec: needs --events FILE.jsonl as well"),
             (("--events", "x"), b"", "exec: needs --object FILE.o as well"),
@@ -287,6 +289,16 @@ class TestScenario:
         script = tmp_path / "events.jsonl"
         script.write_text("".join(f"{e if isinstance(e, str) else json.dumps(e)}\n" for e in events))
         return run("--object", str(file), "--events", str(script))
+
+    @pytest.mark.parametrize("engine", ENGINES)
+    def test_a_program_is_repeated_and_timed(self, tmp_path: Path, engine: str) -> None:
+        script = tmp_path / "events.jsonl"
+        script.write_text(json.dumps({"program": "heartbeat", "ctx": "64" + "00" * 15, "repeat": 5000}))
+        result = run("--object", str(HEARTBEAT), "--events", str(script), "--engine", engine)
+        answer, state = (json.loads(line) for line in result.stdout.splitlines())
+        assert answer["r0"] == 0
+        assert answer["ns_each"] > 0
+        assert state["maps"]["ticks"] == {"00000000": (5001).to_bytes(8, "little").hex()}
 
     def test_programs_share_maps_and_the_state_comes_last(self, tmp_path: Path) -> None:
         due = {"program": "heartbeat", "ctx": "64" + "00" * 15}
