@@ -176,7 +176,12 @@ class ArrayRef(Value):
         if index.constant is not None:
             address = at(low, self.address, index.constant * self.scalar.size)
         else:
-            address = low.op(f"getelementptr inbounds i{8 * self.scalar.size}, ptr {self.address}, i64 {index.operand}")
+            base = self.address
+            if self.room in (Room.STACK, Room.SOMEWHERE):
+                # Of a frame's address LLVM knows the lowest bits, and would set them by `or`, which is no arithmetic
+                # on pointers that a verifier follows. So it isn't told where the address comes from.
+                base = low.op(f'call ptr asm "", "=r,0"(ptr {base})')
+            address = low.op(f"getelementptr inbounds i{8 * self.scalar.size}, ptr {base}, i64 {index.operand}")
         return Element(address, self.scalar, self.room, name, self.readonly)
 
 

@@ -5,6 +5,7 @@ What the machine saw stays below, in the rows `at`, `knows` and `path`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +37,7 @@ _TABLE: Final[dict[str, Wording]] = {
                     "count towards a limit, as in `for i in range(100)`"),
     "V403": Wording("a loop here may run too long to be followed to its end: {problem}", _SHORTER),
 }  # fmt: skip
+_BELOW: Final = re.compile(r" at offset -\d+ of the stack")  # a known place that no frame has
 _NAMELESS: Final = {
     "V501": "a divisor",
     "V502": "an index",
@@ -61,7 +63,7 @@ def tell(code: str, problem: str, fix: str, about: str, name: str) -> Wording:
     wording = _TABLE.get(code)
     if wording is None:
         return Wording(problem, fix)
-    if code == "V201" and " of the stack" in problem:  # of arrays, indexes are checked before: this is a frame
+    if code == "V201" and _BELOW.search(problem):
         return Wording(f"this needs more stack than there is, {STACK_BYTES} bytes", _TABLE["V309"].fix)
     if code == "V104" and about != "None":
         return Wording(problem, fix)
