@@ -1,10 +1,36 @@
-"""For all tests: compiled programs go to a cache that ends with the test session, not to the user's."""
+"""For all tests: a cache of compiled programs that ends with the session; what needs llvmlite is skipped without it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from axiom_hw.bpf.engine.llvm.available import why_not
+
+# Their modules import the engine, which imports llvmlite.
+NATIVE = Path(__file__).parent / "bpf/engine/llvm"
+
+
+class Absent(pytest.Module):
+    """A module of tests that can't be imported here."""
+
+    def collect(self) -> list[pytest.Item | pytest.Collector]:
+        pytest.skip(f"no native code here: {why_not()}")
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Ask before a module is imported."""
+    if why_not() and module_path.is_relative_to(NATIVE):
+        return Absent.from_parent(parent, path=module_path)
+    return None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what is marked `llvm`."""
+    if why_not() and item.get_closest_marker("llvm"):
+        pytest.skip(f"no native code here: {why_not()}")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -25,6 +25,7 @@ def message(raised: pytest.ExceptionInfo[AxiomError]) -> str:
     return str(raised.value).replace(__file__, "FILE")
 
 
+@pytest.mark.llvm
 def test_a_program_counts_streams_and_drives() -> None:
     app = hw.App("button", board=BENCH)
     presses = app.array("presses", hw.u64)
@@ -52,6 +53,7 @@ def test_a_program_counts_streams_and_drives() -> None:
     assert follow.__name__ == "follow"
 
 
+@pytest.mark.llvm
 def test_one_function_on_several_hooks_and_a_priority() -> None:
     app = hw.App("x", board=BENCH)
     runs = app.array("runs", hw.u64, entries=2)
@@ -72,6 +74,7 @@ def test_one_function_on_several_hooks_and_a_priority() -> None:
     assert [str(link.program.name) for link in app.links] == ["count", "count", "first"]
 
 
+@pytest.mark.llvm
 def test_a_program_that_is_declared_while_the_app_runs_is_attached_at_once() -> None:
     app = hw.App("x")
     runs = app.array("runs", hw.u64)
@@ -86,6 +89,7 @@ def test_a_program_that_is_declared_while_the_app_runs_is_attached_at_once() -> 
     assert runs[0] == 5
 
 
+@pytest.mark.llvm
 def test_names_that_are_defined_later_are_found_when_the_app_runs() -> None:
     app = hw.App("x")
 
@@ -217,6 +221,7 @@ def test_maps_of_another_app_are_refused() -> None:
         mine.specs()
 
 
+@pytest.mark.llvm
 def test_a_program_is_proved_before_the_app_runs() -> None:
     app = hw.App("x")
     seen = app.hash("seen", hw.u32, Press)
@@ -268,6 +273,7 @@ def test_a_function_of_numbers_and_maps_can_be_called_in_a_test() -> None:
     assert presses.consume() == [Press(17, 0)]
 
 
+@pytest.mark.llvm
 def test_updates_that_found_no_room_are_told_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     app = hw.App("x")
     counts = app.hash("counts", hw.u32, hw.u64, entries=3)

@@ -68,6 +68,7 @@ def read(process: subprocess.Popen[str], *lines: str) -> None:
         assert process.stdout.readline() == f"{line}\n", process.stderr.read() if process.stderr else ""
 
 
+@pytest.mark.llvm
 @pytest.mark.parametrize(
     ("number", "code", "rest"),
     [(signal.SIGINT, 0, "led 0\nover\n"), (signal.SIGTERM, 143, "led 0\n"), (signal.SIGHUP, 129, "led 0\n")],
@@ -82,6 +83,7 @@ def test_a_signal_ends_the_run_without_a_traceback_and_with_safe_outputs(
         assert process.returncode == code
 
 
+@pytest.mark.llvm
 def test_a_signal_in_the_middle_of_virtual_time(tmp_path: Path) -> None:
     body = "app.runtime.scheduler.every(1000, lambda *_: None)\nprint('busy', flush=True)\napp.wait()"
     for number, code in ((signal.SIGINT, 0), (signal.SIGTERM, 143)):
@@ -92,6 +94,7 @@ def test_a_signal_in_the_middle_of_virtual_time(tmp_path: Path) -> None:
             assert (out.splitlines()[0], err, process.returncode) == ("led 0", "", code)
 
 
+@pytest.mark.llvm
 def test_pressing_ctrl_c_twice_doesnt_keep_outputs_from_their_safe_states(tmp_path: Path) -> None:
     body = """\
 close = app.runtime.close
@@ -119,6 +122,7 @@ print(signal.getsignal(signal.SIGTERM), flush=True)
     assert ran(path, *REAL).stdout == "led 1\n<class 'int'>\nled 0\nover\n"
 
 
+@pytest.mark.llvm
 def test_an_exception_in_the_body_is_the_scripts_own_and_outputs_are_safe(tmp_path: Path) -> None:
     path = script(tmp_path, "edges.poll()\nreturn {}['nothing']")
     for command in ((path,), ("-m", "axiom_hw", "run", path)):
@@ -152,6 +156,7 @@ def test_a_mistake_in_the_script_is_told_by_its_line(tmp_path: Path) -> None:
         assert (result.returncode, result.stdout, result.stderr) == (1, "", expected)
 
 
+@pytest.mark.llvm
 def test_a_reader_that_goes_away_is_no_error_worth_a_word(tmp_path: Path) -> None:
     body = "while True:\n    print('more', flush=True)"
     with started(script(tmp_path, body), "--mock") as process:
@@ -169,6 +174,7 @@ def test_a_broken_pipe_of_the_scripts_own_is_shown(tmp_path: Path) -> None:
     assert result.stderr.splitlines()[-1] == "BrokenPipeError: [Errno 32] Broken pipe"
 
 
+@pytest.mark.llvm
 def test_two_processes_at_once_each_have_a_bench(tmp_path: Path) -> None:
     path = script(tmp_path)
     with started(path, *REAL) as one, started(path, *REAL) as two:
@@ -179,6 +185,7 @@ def test_two_processes_at_once_each_have_a_bench(tmp_path: Path) -> None:
             assert process.communicate(timeout=60) == ("led 0\nover\n", "")
 
 
+@pytest.mark.llvm
 def test_kill_9_leaves_nothing_that_keeps_the_next_start_from_working(tmp_path: Path) -> None:
     path = script(tmp_path)
     with started(path, *REAL) as process:
@@ -189,6 +196,7 @@ def test_kill_9_leaves_nothing_that_keeps_the_next_start_from_working(tmp_path: 
     assert (result.stdout, result.stderr, result.returncode) == ("led 1\nedge 1\nled 0\nover\n", "", 0)
 
 
+@pytest.mark.llvm
 def test_off_the_main_thread_an_app_runs_without_hearing_signals(tmp_path: Path) -> None:
     path = script(tmp_path)
     text = path.read_text().replace(

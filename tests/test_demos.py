@@ -30,6 +30,7 @@ def run(*arguments: str) -> str:
     return ran.stdout
 
 
+@pytest.mark.llvm
 def test_make_demo_runs_both_and_ends_by_itself() -> None:
     out = run("-m", "demos")
     ticks = re.findall(r"^tick +(\d+)  ring counter +(\d+), map counter (agrees|says \d+)$", out, re.MULTILINE)
@@ -42,9 +43,9 @@ def test_make_demo_runs_both_and_ends_by_itself() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ("demos/heartbeat.py",),
+        pytest.param(("demos/heartbeat.py",), marks=pytest.mark.llvm),
         ("demos/heartbeat/heartbeat.py",),  # in C
-        ("-m", "axiom_hw", "run", "demos/heartbeat.py"),
+        pytest.param(("-m", "axiom_hw", "run", "demos/heartbeat.py"), marks=pytest.mark.llvm),
         ("-m", "axiom_hw", "run", "demos/heartbeat/heartbeat.py"),
     ],
 )
@@ -53,12 +54,14 @@ def test_heartbeat_in_virtual_time(command: tuple[str, ...], engine: str) -> Non
     assert run(*command, "--mock", "--engine", engine) == HEARTBEAT
 
 
+@pytest.mark.llvm
 @pytest.mark.parametrize("command", [("demos/button.py",), ("-m", "axiom_hw", "run", "demos/button.py")])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_button_on_the_mock_bench(command: tuple[str, ...], engine: str) -> None:
     assert run(*command, "--mock", "--engine", engine) == BUTTON
 
 
+@pytest.mark.llvm
 def test_button_for_a_while() -> None:
     assert run("demos/button.py", "--mock", "--for", "1s") == "".join(BUTTON.splitlines(keepends=True)[:4])
 

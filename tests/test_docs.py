@@ -93,6 +93,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(file), f"{page.name} links to {target}"
 
 
+@pytest.mark.llvm
 @pytest.mark.parametrize("session", sessions(README), ids=lambda session: session.command)
 @pytest.mark.usefixtures("desk")
 def test_readme_shows_what_its_commands_print(session: Session) -> None:
@@ -115,6 +116,7 @@ def test_every_other_command_of_readme_exists() -> None:
     assert (ROOT / path).is_file()
 
 
+@pytest.mark.llvm
 @pytest.mark.usefixtures("desk")
 def test_the_board_file_of_readme_loads_by_its_name() -> None:
     printed = run("-m", "axiom_hw", "boards", "desk")
@@ -128,6 +130,7 @@ def test_the_board_file_of_readme_loads_by_its_name() -> None:
     )
 
 
+@pytest.mark.llvm
 def test_the_test_of_readme_passes(desk: Path) -> None:
     (text,) = [block for block in blocks(README, "python") if "def test_" in block]
     (desk / "test_blink.py").write_text(text)
@@ -165,6 +168,7 @@ def test_pages_that_derive_from_the_tables_are_up_to_date() -> None:
     assert pages["writing_page"](WRITING) == WRITING, "run `make docs`"
 
 
+@pytest.mark.llvm
 def test_the_code_of_the_page_on_programs_in_python_is_one_application_that_works(desk: Path) -> None:
     (desk / "door.py").write_text("\n\n".join(blocks(WRITING, "python")))
     assert run("-m", "axiom_hw", "verify", "door.py").count(" accepted ") == 4
@@ -173,6 +177,7 @@ def test_the_code_of_the_page_on_programs_in_python_is_one_application_that_work
     names["test_the_door_is_counted"]()
 
 
+@pytest.mark.llvm
 def test_the_refusal_that_the_page_on_programs_in_python_shows_is_real(desk: Path) -> None:
     (message,) = blocks(WRITING, "text")
     code = [block for block in blocks(WRITING, "python") if "def test_" not in block]
@@ -183,6 +188,7 @@ def test_the_refusal_that_the_page_on_programs_in_python_shows_is_real(desk: Pat
             assert line in printed.splitlines()
 
 
+@pytest.mark.llvm
 def test_the_picture_shows_what_the_demos_print() -> None:
     picture = module("make_picture")
     shown = picture["text_of"]((ROOT / "docs/demo.svg").read_text())

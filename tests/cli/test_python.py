@@ -33,6 +33,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.llvm
 def test_verify_looks_at_each_program_and_runs_nothing(cli, tmp_path):
     file = tmp_path / "x.py"
     file.write_text(FORGETFUL)
@@ -45,12 +46,14 @@ def test_verify_looks_at_each_program_and_runs_nothing(cli, tmp_path):
     assert "      return last + 1\n             ^\n" in told
 
 
+@pytest.mark.llvm
 def test_verify_of_a_demo(cli):
     result = cli("verify", BUTTON)
     assert (result.code, result.err) == (0, "")
     assert result.out.splitlines()[1].split()[:3] == ["follow", "gpio/button", "accepted"]
 
 
+@pytest.mark.llvm
 def test_disasm_shows_python_lines(cli):
     result = cli("disasm", "--lines", BUTTON)
     assert result.code == 0
@@ -60,6 +63,7 @@ def test_disasm_shows_python_lines(cli):
     assert any("call gpio_set" in row for row in rows[at : at + 4])
 
 
+@pytest.mark.llvm
 def test_exec_runs_the_programs_of_an_application_on_events(cli, tmp_path):
     events = tmp_path / "events.jsonl"
     pressed = (1).to_bytes(8, "little") + b"".join(n.to_bytes(4, "little") for n in (0, 17, 1, 1, 1, 0))

@@ -51,6 +51,7 @@ def write(directory: Path, name: str, text: str) -> Path:
     return path
 
 
+@pytest.mark.llvm
 def test_the_records_of_a_program_file_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, HEARTBEAT, "--mock", "--for", "200ms", "--trace") == (
         0,
@@ -86,6 +87,7 @@ def test_a_program_that_needs_a_board(capsys: pytest.CaptureFixture[str]) -> Non
     )
 
 
+@pytest.mark.llvm
 def test_without_a_gpiochip_the_chip_is_named_and_mock_offered(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -112,6 +114,7 @@ def test_a_board_file_that_says_something_wrong(tmp_path: Path, capsys: pytest.C
     )
 
 
+@pytest.mark.llvm
 def test_a_board_without_what_the_program_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     board = write(
         tmp_path,

@@ -70,6 +70,7 @@ def test_values_are_logical_and_a_duty_that_stays_is_printed_once(
     ]
 
 
+@pytest.mark.llvm
 def test_a_reader_that_goes_away_ends_the_run_and_blames_no_program(tmp_path: Path) -> None:
     source = tmp_path / "blink.bpf.s"
     source.write_text(BLINK)

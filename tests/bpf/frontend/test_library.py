@@ -13,7 +13,7 @@ from axiom_hw.bpf.layout import array_of, layout, s16, s32, u8, u16, u32, u64, z
 from tests.bpf.engines import ENGINES
 from tests.bpf.frontend.library import Env, array, hashed, ring, run
 
-pytestmark = pytest.mark.parametrize("engine", ENGINES)
+pytestmark = [pytest.mark.llvm, pytest.mark.parametrize("engine", ENGINES)]
 
 
 class Mode(IntEnum):

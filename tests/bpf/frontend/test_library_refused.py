@@ -14,6 +14,8 @@ from axiom_hw.bpf.verifier import Rejected, verify
 from tests.bpf.frontend import test_library as names
 from tests.bpf.frontend.library import compiled, ring
 
+pytestmark = pytest.mark.llvm
+
 CASES: Final = Path(__file__).with_name("library_refused.txt")
 FILE: Final = "program.py"
 
