@@ -253,7 +253,9 @@ class TestRefusals:
     def test_two_maps_in_one_memory(self) -> None:
         table = create_map(COUNTS)
         program = proved(COUNT, COUNTS, replace(COUNTS, name="again"), ctx=CtxSpec(8))
-        with pytest.raises(SpecError, match="p: got one memory for two maps, counts and counts\n    fix    make a map for each"):
+        with pytest.raises(
+            SpecError, match="p: got one memory for two maps, counts and counts\n    fix    make a map for"
+        ):
             Native(program, [table, table], ScriptedEnv())
 
     def test_a_map_that_it_may_not_write(self) -> None:
