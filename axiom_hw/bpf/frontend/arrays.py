@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from axiom_hw.bpf.frontend.memory import Element, Room, at, clear, constant
+from axiom_hw.bpf.frontend.memory import Element, Room, at, clear, constant, not_returned
 from axiom_hw.bpf.frontend.numbers import Number, const
 from axiom_hw.bpf.frontend.refusal import Refused
 from axiom_hw.bpf.frontend.signatures import meaning
@@ -105,6 +105,9 @@ class ArrayLiteral(Value):
     def length(self) -> int:
         return self.kind.count
 
+    def returned(self, low: Lowering, node: ast.AST) -> None:
+        raise not_returned(low, node)
+
     def variable(self, low: Lowering, node: ast.AST, name: str) -> Value:
         bits = 8 * self.kind.scalar.size
         return OwnArray(name, self.kind, low.alloca(f"[{self.kind.count} x i{bits}]", name))
@@ -161,6 +164,10 @@ class ArrayRef(Value):
                     node, f"{self.shown} holds {self.count} {self.scalar.name}; here it gets {value.describe()}",
                     f"zeros({self.scalar.name}, {self.count})",
                 )  # fmt: skip
+
+    def returned(self, low: Lowering, node: ast.AST) -> None:
+        if self.room is not Room.SHARED:
+            raise not_returned(low, node)
 
     def variable(self, low: Lowering, node: ast.AST, name: str) -> Value:
         raise self.second_name(low, node, f"`{name}`")
@@ -237,7 +244,10 @@ class ArrayKind:
     def convert(self, low: Lowering, node: ast.AST, value: Value) -> str:
         if isinstance(value, ArrayRef) and value.kind == self.kind:
             return value.address
-        raise low.refuse(node, f"{value.describe()} is given where {self.name} is declared")
+        raise low.refuse(
+            node, f"{value.describe()} is given where {self.name} is declared",
+            f"zeros({self.kind.scalar.name}, {self.kind.count})",
+        )  # fmt: skip
 
     def value(self, low: Lowering, operand: str) -> Value:
         return ArrayRef("the array", operand, self.kind.scalar, self.kind.count, Room.SOMEWHERE)

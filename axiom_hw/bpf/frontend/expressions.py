@@ -100,9 +100,11 @@ def _name(low: Lowering, node: ast.Name) -> Value:
     name = node.id
     if name in low.locals:
         if low.flow is not None and name not in low.flow:
+            outside = name in low.source.function.__globals__
             raise low.refuse(
                 node, f"`{name}` has no value on some path to here, for which Python raises UnboundLocalError",
-                f"give it one first: `{name} = 0`", "P003",
+                f'a map, to keep it from run to run: `{name} = app.array("{name}", u64)`; or another name here'
+                if outside else f"give it one first: `{name} = 0`", "P003",
             )  # fmt: skip
         if name in low.places:
             return low.places[name]

@@ -15,10 +15,12 @@ from axiom_hw.bpf.frontend.module import Signature
 from axiom_hw.bpf.frontend.numbers import NoKind
 from axiom_hw.bpf.frontend.source import Source, read_source
 from axiom_hw.bpf.frontend.values import Kind, Nothing, Value
+from axiom_hw.errors import SpecError
 
 if TYPE_CHECKING:
     from axiom_hw.bpf.frontend.dialect import Dialect
     from axiom_hw.bpf.frontend.module import Module
+    from axiom_hw.bpf.frontend.numbers import Number
 
 
 def lower_function(
@@ -74,7 +76,13 @@ def _signature(low: Lowering, fixed: tuple[object, ...], symbol: str) -> Signatu
 
 def is_fixed(source: Source, dialect: Dialect, argument: ast.arg) -> bool:
     """Whether a parameter is known when the function is compiled."""
-    return argument.annotation is not None and dialect.is_fixed(signatures.meaning(source, argument.annotation))
+    if argument.annotation is None:
+        return False
+    try:
+        found = signatures.meaning(source, argument.annotation)
+    except Exception:  # noqa: BLE001 - an annotation is any expression, and may raise anything; told where it's needed
+        return False
+    return dialect.is_fixed(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +107,20 @@ class FunctionValue(Value):
     def describe(self) -> str:
         return f"the function {self.function.__name__}"
 
+    def number(self, low: Lowering, node: ast.AST) -> Number:
+        raise low.refuse(node, f"{self.describe()} is used as a number", f"call it: `{self.function.__name__}(...)`")
+
     def call(self, low: Lowering, node: ast.Call) -> Value:
-        source = read_source(self.function)
         name = self.function.__name__
+        try:
+            source = read_source(self.function)
+        except SpecError as error:
+            raise low.refuse(node, error.problem, error.fix, "P003") from None
         if source.node.decorator_list:
             raise low.refuse(
                 node, f"`{name}` has a decorator, so it isn't what its text says", "a plain function", "P003"
             )
+        signatures.check_plain(source)
         nodes = _matched(low, node, source)
         values = {given: low.expression(given) for given in (*node.args, *(k.value for k in node.keywords))}
         fixed: list[object] = []
@@ -139,21 +154,22 @@ def call_signature(low: Lowering, signature: Signature, operands: list[tuple[ast
 def _matched(low: Lowering, node: ast.Call, source: Source) -> list[tuple[ast.arg, ast.expr]]:
     """Arguments by parameter. Refuses too few, too many and unknown ones."""
     parameters = [*source.node.args.posonlyargs, *source.node.args.args]
+    shown = f"{source.name}({', '.join(p.arg for p in parameters)})"
     for star in (*node.args, *(k.value for k in node.keywords if k.arg is None)):
         if isinstance(star, ast.Starred) or (star not in node.args):
             raise low.refuse(star, "arguments are passed one by one", "each of them", "P002")
     given = dict(zip((p.arg for p in parameters), node.args, strict=False))
     for keyword in node.keywords:
-        if keyword.arg in given or keyword.arg not in {p.arg for p in parameters}:
-            raise low.refuse(
-                keyword, f"`{source.name}` has no place for `{keyword.arg}`", ast.unparse(source.node.args)
-            )
+        if keyword.arg in given:
+            raise low.refuse(keyword, f"`{keyword.arg}` is given twice", shown)
+        if keyword.arg not in {p.arg for p in parameters}:
+            raise low.refuse(keyword, f"`{source.name}` has no parameter `{keyword.arg}`", shown)
         assert keyword.arg is not None
         given[keyword.arg] = keyword.value
     if len(node.args) > len(parameters) or len(given) < len(parameters):
-        names = ", ".join(p.arg for p in parameters)
-        count = len(node.args) + len(node.keywords)
-        raise low.refuse(node, f"`{source.name}` takes {len(parameters)} arguments ({names}), not {count}")
+        count = f"{len(parameters)} argument{'s' if len(parameters) != 1 else ''}" if parameters else "no argument"
+        here = len(node.args) + len(node.keywords)
+        raise low.refuse(node, f"`{source.name}` takes {count}; here {'is' if here == 1 else 'are'} {here}", shown)
     return [(parameter, given[parameter.arg]) for parameter in parameters]
 
 

@@ -57,6 +57,13 @@ def leave(low: Lowering, node: ast.Break | ast.Continue) -> None:
 
 def for_loop(low: Lowering, node: ast.For) -> None:
     """`for i in range(...)`, and over series."""
+    if isinstance(node.target, ast.Tuple | ast.List):
+        raise low.refuse(node.target, "`for` takes one variable", "one name, and assignments in the body", "P002")
+    if isinstance(node.iter, ast.Tuple | ast.List | ast.Set):
+        raise low.refuse(
+            node.iter, "`for` goes through ranges, arrays and tables, not through what is made on the way",
+            "a constant outside: `TABLE = (1, 2, 3)`", "P002",
+        )  # fmt: skip
     if isinstance(node.iter, ast.Call) and isinstance(node.iter.func, ast.Name) and _is_range(low, node.iter.func.id):
         _range(low, node, node.iter)
         return

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from axiom_hw.bpf.frontend.numbers import Bool, Number, load_scalar, of_scalar, store_scalar
+from axiom_hw.bpf.frontend.refusal import Refused
 from axiom_hw.bpf.frontend.values import Value
 from axiom_hw.bpf.layout import Scalar
 
@@ -80,6 +81,14 @@ class Element(Value):
         if not isinstance(value, Number | Bool):
             raise low.refuse(node, f"`{self.name}` is a number ({self.scalar.name}); here it gets {value.describe()}")
         return value.number(low, node)
+
+
+def not_returned(low: Lowering, node: ast.AST) -> Refused:
+    """The refusal of a struct or array as a result, unless it is in a map."""
+    return low.refuse(
+        node, "a function gives numbers: its structs and arrays end with it",
+        "the struct or array as a parameter, which the function fills",
+    )  # fmt: skip
 
 
 def load(low: Lowering, address: str, scalar: Scalar, room: Room) -> Number:

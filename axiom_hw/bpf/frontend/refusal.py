@@ -46,7 +46,8 @@ def _place(node: ast.AST) -> tuple[int, int, int | None]:
 
 def _keyword(node: ast.stmt) -> str:
     """The word that a statement begins with: enough to underline of one that is a page long."""
-    words = {ast.FunctionDef: "def", ast.AsyncFunctionDef: "async def", ast.ClassDef: "class", ast.Try: "try"}
+    words = {ast.FunctionDef: "def", ast.AsyncFunctionDef: "async def", ast.ClassDef: "class", ast.Try: "try",
+             ast.TryStar: "try"}  # fmt: skip
     return words.get(type(node), type(node).__name__.lower())
 
 

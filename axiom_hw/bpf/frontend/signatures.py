@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Final
 
 from axiom_hw.bpf.frontend.numbers import BoolKind, IntKind, NoKind
+from axiom_hw.bpf.frontend.refusal import Refused
 from axiom_hw.bpf.frontend.source import Source
 from axiom_hw.bpf.frontend.values import Kind
 from axiom_hw.bpf.layout import S64, Scalar
@@ -50,16 +51,21 @@ def kind_of(low: Lowering, node: ast.expr) -> Kind:
     return kind
 
 
-def parameters(low: Lowering) -> list[ast.arg]:
-    """The parameters of the function; refuses those that aren't plain ones with a type."""
-    arguments = low.source.node.args
+def check_plain(source: Source) -> None:
+    """Refuse stars, keyword-only parameters and defaults."""
+    arguments = source.node.args
     for special in (arguments.vararg, arguments.kwarg, *arguments.kwonlyargs):
         if special is not None:
-            raise low.refuse(
-                special, "parameters are plain ones: no stars, no keyword-only ones", "each by its name", "P002"
-            )
-    if arguments.defaults:
-        raise low.refuse(arguments.defaults[0], "parameters have no defaults", "the value, at each call", "P002")
+            problem = "parameters are plain ones: no stars, no keyword-only ones"
+            raise Refused("P002", source.span(special), problem, "each by its name")
+    for default in arguments.defaults:
+        raise Refused("P002", source.span(default), "parameters have no defaults", "the value, at each call")
+
+
+def parameters(low: Lowering) -> list[ast.arg]:
+    """The parameters of the function; refuses those that aren't plain ones with a type."""
+    check_plain(low.source)
+    arguments = low.source.node.args
     found = [*arguments.posonlyargs, *arguments.args]
     for argument in found:
         if argument.annotation is None:

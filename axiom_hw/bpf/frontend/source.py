@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
 from types import FunctionType
 
 from axiom_hw.bpf.frontend.refusal import Span
@@ -60,11 +61,18 @@ def read_source(function: Callable[..., object]) -> Source:
     if not isinstance(function, FunctionType):
         raise SpecError(repr(function), "is no function written in Python", "def program(ctx: ...) -> int:")
     path = function.__code__.co_filename
+    place = f"{path}:{function.__code__.co_firstlineno}"
+    if function.__name__ == "<lambda>":
+        raise SpecError(place, "a lambda isn't compiled", "a function of its own, with annotations")
+    if function.__code__.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR):
+        raise SpecError(
+            place, f"`{function.__name__}` is async, and a program runs to its end at once", "def, without async"
+        )
     text = "".join(linecache.getlines(path, function.__globals__))
     node = _definitions(text, path).get((function.__name__, function.__code__.co_firstlineno)) if text else None
     if node is None:
         raise SpecError(
-            f"{path}:{function.__code__.co_firstlineno}", f"the text of `{function.__name__}` can't be found",
+            place, f"the text of `{function.__name__}` can't be found",
             "programs are functions (`def`) in a file",
         )  # fmt: skip
     return Source(function, node, _shown(path), tuple(text.splitlines()))

@@ -67,6 +67,8 @@ def _expression(low: Lowering, node: ast.Expr) -> None:
 
 def _assign(low: Lowering, node: ast.Assign) -> None:
     first = node.targets[0]
+    if isinstance(first, ast.List):
+        raise syntax.refused_target(low, first)
     if isinstance(first, ast.Tuple):
         if len(node.targets) > 1 or not isinstance(node.value, ast.Tuple) or len(first.elts) != len(node.value.elts):
             raise low.refuse(node, "each name on the left needs a value of its own on the right", "a, b = b, a", "P002")
@@ -138,6 +140,8 @@ def finish(low: Lowering, node: ast.AST, value: Value) -> None:
             raise low.refuse(node, f"this function gives a {low.result.name}; here it gives nothing", "return ...")
         result = f"ret {low.result.ir} 0"
     else:
+        if low.result.ir == "ptr":
+            value.returned(low, node)
         result = f"ret {low.result.ir} {low.result.convert(low, node, value)}"
     for opened, at in reversed(low.withs):
         opened.leave(low, at)

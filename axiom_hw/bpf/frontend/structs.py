@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from axiom_hw.bpf.frontend.arrays import ArrayLiteral, ArrayRef
 from axiom_hw.bpf.frontend.helpercalls import bind
-from axiom_hw.bpf.frontend.memory import Element, Room, at, clear
+from axiom_hw.bpf.frontend.memory import Element, Room, at, clear, not_returned
 from axiom_hw.bpf.frontend.numbers import Bool, Number, const, store_scalar
+from axiom_hw.bpf.frontend.refusal import Refused
 from axiom_hw.bpf.frontend.values import Kind, Nothing, Value
 from axiom_hw.bpf.layout import ArrayOf, Field, Layout
 
@@ -116,6 +117,9 @@ class StructLiteral(Value):
     def truth(self, low: Lowering, node: ast.AST) -> str:
         return "true"
 
+    def returned(self, low: Lowering, node: ast.AST) -> None:
+        raise not_returned(low, node)
+
     def variable(self, low: Lowering, node: ast.AST, name: str) -> Value:
         return OwnStruct(name, self.cls, low.alloca(f"[{_words(self.cls.LAYOUT)} x i64]", name))
 
@@ -149,6 +153,7 @@ class StructRef(Value):
     room: Room
     shown: str
     optional: bool = False
+    reused: bool = False  # whether it is the memory of a declared variable, which the next assignment fills again
 
     def describe(self) -> str:
         return self.shown
@@ -181,11 +186,19 @@ class StructRef(Value):
 
     def variable(self, low: Lowering, node: ast.AST, name: str) -> Value:
         if self.room in (Room.STACK, Room.SOMEWHERE):
-            raise low.refuse(
-                node, f"`{name}` would be a second name of {self.shown}, and no copy of it",
-                f"use the first name, or make a copy: `{name} = {self.cls.__name__}(...)`",
-            )  # fmt: skip
+            raise self.second_name(low, node, name)
         return StructVariable(name, self.cls, low.alloca("ptr", name), self.room)
+
+    def second_name(self, low: Lowering, node: ast.AST, name: str) -> Refused:
+        """The refusal of an assignment of the whole: in Python it makes no copy."""
+        return low.refuse(
+            node, f"`{name}` would be a second name of {self.shown}, and no copy of it",
+            f"use the first name, or make a copy: `{name} = {self.cls.__name__}(...)`",
+        )  # fmt: skip
+
+    def returned(self, low: Lowering, node: ast.AST) -> None:
+        if self.room is not Room.SHARED:
+            raise not_returned(low, node)
 
     def merge(self, low: Lowering, node: ast.AST, other: Value) -> Kind:
         if isinstance(other, StructRef) and other.cls is self.cls and self.room is other.room is Room.SHARED:
@@ -262,7 +275,9 @@ class StructKind:
             return held(low, node, value).address
         if isinstance(value, StructRef) and value.cls is self.cls:
             return value.address
-        raise low.refuse(node, f"{value.describe()} is given where a {self.name} is declared")
+        raise low.refuse(
+            node, f"{value.describe()} is given where a {self.name} is declared", f"{self.cls.__name__}(...)"
+        )
 
     def value(self, low: Lowering, operand: str) -> Value:
         return StructRef(self.cls, operand, self.room, f"the {self.cls.__name__}", optional=self.optional)
@@ -290,13 +305,17 @@ class DeclaredStruct(Value):
 
     def read(self, low: Lowering, node: ast.AST) -> Value:
         address = low.op(f"load ptr, ptr {self.slot}")
-        return StructRef(self.kind.cls, address, self.kind.room, f"`{self.name}`", optional=self.kind.optional)
+        return StructRef(
+            self.kind.cls, address, self.kind.room, f"`{self.name}`", optional=self.kind.optional, reused=True
+        )
 
     def store(self, low: Lowering, node: ast.AST, value: Value) -> None:
         match value:
             case StructLiteral(cls=self.kind.cls):
                 value.fill(low, node, self.own)
                 address = self.own
+            case StructRef(cls=self.kind.cls) if value.reused:
+                raise value.second_name(low, node, self.name)
             case StructRef(cls=self.kind.cls) if value.room is not Room.STACK:
                 address = value.address
             case Nothing() if self.kind.optional:

@@ -23,7 +23,7 @@ REFUSED: Final[dict[type[ast.AST], tuple[str, str]]] = {
     ast.Dict:           ("programs have no memory for dicts", "`app.hash(name, key, value)`, declared outside"),
     ast.DictComp:       ("programs have no memory for dicts", "a `for` loop"),
     ast.GeneratorExp:   ("programs have no generators", "a `for` loop"),
-    ast.Tuple:          ("a tuple is no value here", "one variable for each element"),
+    ast.Tuple:          ("a tuple is no value here", "one variable for each, or a table outside: `T = (1, 2)`"),
     ast.Lambda:         ("programs have no functions as values", "a function of its own, with annotations"),
     ast.JoinedStr:      ("strings exist in print() only", 'print(f"...")'),
     ast.FormattedValue: ("strings exist in print() only", 'print(f"...")'),
@@ -35,8 +35,8 @@ REFUSED: Final[dict[type[ast.AST], tuple[str, str]]] = {
     ast.MatMult:        ("`@` multiplies matrices, and programs have integers only", "loops"),
     ast.Try:            ("nothing raises in a program: what might is refused", "test before: `if b != 0:`"),
     ast.TryStar:        ("nothing raises in a program: what might is refused", "test before: `if b != 0:`"),
-    ast.Raise:          ("nobody could catch it", "`return`, with a number that says what happened"),
-    ast.Assert:         ("it would raise, and nobody could catch that", "`if not ...: return 0`"),
+    ast.Raise:          ("a program can't raise: nobody could catch it", "`return` a number that says what happened"),
+    ast.Assert:         ("`assert` raises, and nobody could catch it", "`if not ...: return 0`"),
     ast.Delete:         ("`del` takes a key of a hash map", "`del counts[key]`"),
     ast.Global:         ("names outside of a program are constants", "a map: `total = app.array(\"total\", u64)`"),
     ast.Nonlocal:       ("names outside of a program are constants", "a map: `total = app.array(\"total\", u64)`"),
@@ -90,12 +90,15 @@ def refused_object(low: Lowering, node: ast.AST, found: object) -> Refused:
     shown = ast.unparse(node)
     if type(found) in CONSTANTS:
         problem, fix = CONSTANTS[type(found)]
-        return low.refuse(node, f"`{shown}` is a {type(found).__name__}, and {problem}", fix, "P003")
+        kind = "holds bytes" if isinstance(found, bytes) else f"is a {type(found).__name__}"
+        return low.refuse(node, f"`{shown}` {kind}, and {problem}", fix, "P003")
     if isinstance(found, list | dict | set | tuple):
         return low.refuse(
             node, f"`{shown}` is a {type(found).__name__} of the application, which programs can't see",
-            "a map: `app.array(...)` or `app.hash(...)`", "P003",
+            "a map, `app.array(...)` or `app.hash(...)`; or, where it never changes, a tuple of numbers", "P003",
         )  # fmt: skip
+    if found is None:
+        return low.refuse(node, f"`{shown}` is None, and constants are numbers", "a number", "P003")
     if isinstance(found, BuiltinFunctionType | type | ModuleType) or callable(found):
         return low.refuse(node, f"`{shown}` is no function or type that programs have", _known(low), "P003")
     kind = type(found).__name__

@@ -56,11 +56,11 @@ class Value:
 
     def attribute(self, low: Lowering, node: ast.AST, name: str) -> Value:
         """The place `x.name`."""
-        raise low.refuse(node, f"{self.describe()} has no attribute `{name}`")
+        raise low.refuse(node, f"{self.describe()} has no attribute `{name}`", "operators, or a function of your own")
 
     def item(self, low: Lowering, node: ast.Subscript, index: Value) -> Value:
         """The place `x[index]`; nothing is loaded before it is read."""
-        raise low.refuse(node, f"{self.describe()} has no elements")
+        raise low.refuse(node, f"{self.describe()} has no elements", "an array: `w = zeros(u32, 8)`")
 
     def contains(self, low: Lowering, node: ast.AST, item: Value) -> str:
         """`item in x`: an operand of type i1."""
@@ -70,7 +70,7 @@ class Value:
 
     def store(self, low: Lowering, node: ast.AST, value: Value) -> None:
         """`x = value`, where x is a place."""
-        raise low.refuse(node, f"{self.describe()} can't be assigned to")
+        raise low.refuse(node, f"{self.describe()} can't be assigned to", "a variable, an element or a field")
 
     def before(self, low: Lowering, node: ast.AugAssign) -> Value | None:
         """What `x op= y` computes with, where that is read before y; None where x changes in one step afterwards."""
@@ -82,13 +82,16 @@ class Value:
 
     def delete(self, low: Lowering, node: ast.AST) -> None:
         """`del x`, where x is a place."""
-        raise low.refuse(node, f"`del` doesn't work on {self.describe()}", "`del` takes a key of a hash map")
+        raise low.refuse(node, f"`del` doesn't work on {self.describe()}", "`del counts[key]`, of a hash map")
 
     # whole
 
+    def returned(self, low: Lowering, node: ast.AST) -> None:
+        """`return x`: refuses what ends with the function, though Python would keep it."""
+
     def call(self, low: Lowering, node: ast.Call) -> Value:
         """`x(...)`. Arguments are still nodes: `low.expression(node.args[0])` lowers one."""
-        raise low.refuse(node, f"{self.describe()} can't be called")
+        raise low.refuse(node, f"{self.describe()} can't be called", "a function with annotations: `name(x)`")
 
     def enter(self, low: Lowering, node: ast.AST) -> Value:
         """`with x as y`: what y is."""
@@ -101,7 +104,7 @@ class Value:
 
     def series(self, low: Lowering, node: ast.For) -> Series:
         """`for y in x`."""
-        raise low.refuse(node, f"`for` can't go through {self.describe()}", "for i in range(...):")
+        raise low.refuse(node.iter, f"`for` can't go through {self.describe()}", "for i in range(...):")
 
     def variable(self, low: Lowering, node: ast.AST, name: str) -> Value:
         """A place that can hold values like this one: a new local variable. It isn't stored yet."""
@@ -169,7 +172,9 @@ class Nothing(Value):
         return "true"
 
     def number(self, low: Lowering, node: ast.AST) -> Number:
-        raise low.refuse(node, "None is used as a number")
+        raise low.refuse(
+            node, "None is used as a number", "a number; a function that gives one is declared with `-> int`"
+        )
 
     def variable(self, low: Lowering, node: ast.AST, name: str) -> Value:
         raise low.refuse(

@@ -284,6 +284,10 @@ class _Checked(ast.NodeTransformer):
         self.declared: dict[str, ast.expr] = {}
         self.returns: ast.expr | None = None
 
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        node.body = [self.visit(part) if isinstance(part, ast.FunctionDef) else part for part in node.body]
+        return node
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         self.returns = node.returns
         self.declared = {a.arg: a.annotation for a in node.args.args if a.annotation is not None}
@@ -342,9 +346,6 @@ class _Checked(ast.NodeTransformer):
         load = ast.parse(ast.unparse(node.target), mode="eval").body
         assert not any(isinstance(part, ast.Call | ast.NamedExpr) for part in ast.walk(load))
         return self.visit_Assign(ast.Assign([node.target], ast.BinOp(load, node.op, node.value)))
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
-        return node
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.NamedExpr:
         self.generic_visit(node)
