@@ -17,14 +17,10 @@ ALL = (
     "tests/test_natives.py",
     "tests/test_pump.py",
 )
-NATIVE = (
-    "tests/bpf/engine/llvm",
-    "tests/bpf/frontend/test_raw.py",
-    "tests/test_natives.py",
-    "tests/test_pump.py",
-)  # of those, compiled code
-# What is resident of an emulated process is what the emulator keeps, too: 1 KB for each program that was ever loaded.
-NOT_EMULATED = ("--deselect", "tests/bpf/engine/llvm/test_jit.py::test_memory_is_given_back")
+# Those of them that run compiled code.
+NATIVE = ("tests/bpf/engine/llvm", "tests/bpf/frontend/test_raw.py", "tests/test_natives.py", "tests/test_pump.py")
+# What the emulator keeps is resident as well: 2.6 MB by the end of this test, whether it loads 1500 programs or 3000.
+NOT_EMULATED = ("--deselect", "tests/bpf/engine/llvm/test_jit.py::test_memory_is_given_back[load-1500-1.0]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,11 @@ class Suite:
 SUITES = (
     Suite(PI5, "the emulation is the board's", (TARGET,)),
     Suite(PI4, "the emulation is the board's", (TARGET,)),
-    Suite(PI5, "engines, pump, the corpus of cases, and the library of programs in Python", (*ON_BOTH_CORES, *NOT_EMULATED, *ALL)),
+    Suite(
+        PI5,
+        "engines, pump, the corpus of cases, and the library of programs in Python",
+        (*ON_BOTH_CORES, *NOT_EMULATED, *ALL),
+    ),
     Suite(PI4, "native code, which isn't a Pi 5's", (*ON_BOTH_CORES, *NOT_EMULATED, *NATIVE)),
 )
 
