@@ -153,7 +153,10 @@ class ArrayRef(Value):
 
     def store(self, low: Lowering, node: ast.AST, value: Value) -> None:
         if self.readonly:
-            raise low.refuse(node, f"{self.shown} can't be assigned to: {self.readonly}")
+            raise low.refuse(
+                node, f"{self.shown} can't be assigned to: {self.readonly}",
+                f"an array of your own: `zeros({self.scalar.name}, {self.count})`",
+            )  # fmt: skip
         match value:
             case ArrayLiteral(kind=self.kind):
                 clear(low, self.address, self.kind.size, self.scalar.size)

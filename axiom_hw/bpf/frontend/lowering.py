@@ -39,6 +39,7 @@ class Lowering:
         self.flow: Flow = frozenset()
         self.loops: list[Loop] = []
         self.withs: list[tuple[Value, ast.AST]] = []
+        self.held: list[str] = []  # what `hold` gave, and no `release` took back
         self.here: ast.AST = source.node
         self._scope = ""  # of debug information
         self._entry: list[str] = []
@@ -84,6 +85,26 @@ class Lowering:
         if zero and self.dialect.judged and not kind.startswith(("[", "{")):
             self._zeros.append(f"  store {kind} {'null' if kind == 'ptr' else '0'}, ptr {name}, align {align}")
         return name
+
+    def hold(self, kind: str, hint: str) -> str:
+        """A slot for as long as the statement lasts: others get its place in the frame behind `release`."""
+        slot = self.alloca(kind, hint, zero=False)
+        if self.dialect.judged:
+            self._lifetime("start", slot)
+            self.held.append(slot)
+        return slot
+
+    def release(self, mark: int, forget: bool = True) -> None:
+        """End the slots that were held since `len(held)` was `mark`; not `forget` where another path must end them."""
+        for slot in self.held[mark:] if self._open else ():
+            self._lifetime("end", slot)
+        if forget:
+            del self.held[mark:]
+
+    def _lifetime(self, what: str, slot: str) -> None:
+        name = f"@llvm.lifetime.{what}.p0"
+        self.module.declarations[name] = f"declare void {name}(i64, ptr)"
+        self.emit(f"call void {name}(i64 -1, ptr {slot})")
 
     def start(self, label: str, flow: Flow) -> None:
         """Begin a block; the one before falls into it, unless it has ended."""

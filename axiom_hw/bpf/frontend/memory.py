@@ -79,7 +79,9 @@ class Element(Value):
 
     def _number(self, low: Lowering, node: ast.AST, value: Value) -> Number:
         if not isinstance(value, Number | Bool):
-            raise low.refuse(node, f"`{self.name}` is a number ({self.scalar.name}); here it gets {value.describe()}")
+            raise low.refuse(
+                node, f"`{self.name}` is a number ({self.scalar.name}); here it gets {value.describe()}", "a number"
+            )
         return value.number(low, node)
 
 
@@ -139,7 +141,7 @@ def fetch_op(low: Lowering, address: str, scalar: Scalar, op: ast.operator, numb
 
 def held_number(low: Lowering, number: Number, scalar: Scalar) -> str:
     """The address of memory with a number in it, wrapped to the type: what helpers take for a key or a value."""
-    slot = low.alloca(f"i{8 * scalar.size}", "held", zero=False)
+    slot = low.hold(f"i{8 * scalar.size}", "held")
     low.emit(f"store i{8 * scalar.size} {narrow(low, number, scalar)}, ptr {slot}, align {scalar.size}")
     return slot
 

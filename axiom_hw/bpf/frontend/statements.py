@@ -19,7 +19,9 @@ def block(low: Lowering, body: list[ast.stmt]) -> None:
     """Lower statements in order."""
     for node in body:
         with low.at(node):
+            mark = len(low.held)
             statement(low, node)
+            low.release(mark)
 
 
 def statement(low: Lowering, node: ast.stmt) -> None:
@@ -113,13 +115,16 @@ def _update(low: Lowering, node: ast.AugAssign) -> None:
 
 def _if(low: Lowering, node: ast.If) -> None:
     then, other, end = low.label("then"), low.label("else"), low.label("end")
+    mark = len(low.held)
     if_true, if_false = expressions.decide(low, node.test, then, other)
     low.start(then, if_true)
+    low.release(mark, forget=False)
     block(low, node.body)
     after = low.flow
     if not low.ended:
         low.jump(end)
     low.start(other, if_false)
+    low.release(mark)
     block(low, node.orelse)
     low.start(end, meet(after, low.flow))
 

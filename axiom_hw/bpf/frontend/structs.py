@@ -139,7 +139,7 @@ class StructLiteral(Value):
 
 def held(low: Lowering, node: ast.AST, literal: StructLiteral) -> StructRef:
     """Put a literal into memory of its own, for as long as the statement lasts that it stands in."""
-    address = low.alloca(f"[{_words(literal.cls.LAYOUT)} x i64]", literal.cls.__name__)
+    address = low.hold(f"[{_words(literal.cls.LAYOUT)} x i64]", literal.cls.__name__)
     literal.fill(low, node, address)
     return StructRef(literal.cls, address, Room.STACK, f"a {literal.cls.__name__}")
 

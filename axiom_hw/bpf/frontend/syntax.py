@@ -32,7 +32,7 @@ REFUSED: Final[dict[type[ast.AST], tuple[str, str]]] = {
     ast.YieldFrom:      ("a program gives one number", "`ring.output(...)` for each record"),
     ast.Starred:        ("arguments are passed one by one", "each of them"),
     ast.Slice:          ("there are no slices", "a `for` loop over the indices"),
-    ast.MatMult:        ("`@` multiplies matrices, and programs have integers only", "loops"),
+    ast.MatMult:        ("`@` multiplies matrices, and programs have integers only", "`*`"),
     ast.Try:            ("nothing raises in a program: what might is refused", "test before: `if b != 0:`"),
     ast.TryStar:        ("nothing raises in a program: what might is refused", "test before: `if b != 0:`"),
     ast.Raise:          ("a program can't raise: nobody could catch it", "`return` a number that says what happened"),

@@ -257,9 +257,9 @@ class _Strict:
         assert scalar is not None
         return _Array(scalar, count)
 
-    def layout(self, *, size: int) -> Callable[[type[Any]], type[Any]]:
+    def layout(self, *, size: int, frozen: bool = False) -> Callable[[type[Any]], type[Any]]:
         def decorate(cls: type[Any]) -> type[Any]:
-            made = layout.layout(size=size)(cls)
+            made = layout.layout(size=size, frozen=frozen)(cls)
             limits = {field.name: field.scalar.limits for field in made.LAYOUT.fields if not field.count}
 
             def assign(self: Any, name: str, value: Any) -> None:
