@@ -88,7 +88,12 @@ def paths() -> list[Path]:
 
 def load(path: Path) -> Case:
     """Read one file. Raises `CaseError`."""
-    sections = _split(path)
+    return parse(path, path.read_text())
+
+
+def parse(path: Path, content: str) -> Case:
+    """As `load`, of a file with this content. Raises `CaseError`."""
+    sections = _split(path, content)
     text = "\n".join(sections["python"]) + "\n"
     tree = ast.parse(text, FILE)
     names = {width: getattr(layout, width) for width in _WIDTHS} | CONSTANTS
@@ -136,8 +141,8 @@ def _draw(rng: random.Random, scalar: Scalar, is_bool: bool) -> int:
             return rng.randint(max(low, -12), min(high, 12))
 
 
-def _split(path: Path) -> dict[str, list[str]]:
-    lines = path.read_text().splitlines()
+def _split(path: Path, content: str) -> dict[str, list[str]]:
+    lines = content.splitlines()
     if not lines or not lines[0].startswith("# ") or not lines[0].endswith("."):
         raise CaseError(path, "the first line is `# ` and a sentence on what the case is about")
     found: dict[str, list[str]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import IntEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -58,6 +59,15 @@ class Window:
     last: s32 = 7
 
 
+@layout
+class Large:
+    """More than LLVM would clear with single stores."""
+
+    raw: array_of(u8, 2003)
+    head: u8
+    words: array_of(u16, 250)
+
+
 TABLE = (5, -3, 100, 7)
 LED = "led"
 totals = array("totals", u64, 8)
@@ -70,6 +80,9 @@ kept_windows = hashed("kept_windows", Window)
 windows = ring("windows", Window)
 numbers = ring("numbers", u32)
 narrow = ring("narrow", Window, 64)
+traces = ring("traces", Large)
+tiny = ring("tiny", Large, 2048)
+larges = array("larges", Large)
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +114,30 @@ def constant_and_variable_indexes(ctx: Event) -> int:
         totals[0] = totals[i] * 10
     bytes_[1] -= ctx.value
     return totals[0] + totals[-1]
+
+
+def a_hundred_accesses() -> str:
+    """Each takes memory for its key, and a stack has 512 bytes: so they must share it."""
+    lines = ["def many(ctx: Event) -> int:", "    x = ctx.line"]
+    for i in range(50):
+        lines += [f"    if totals[{i % 8}] % 3 == x % 3:", f"        counts[{i % 4}] += {i}", "    else:"]
+        lines += [f"        totals[{i % 8}] += {i}", f"        seen[Key({i % 4}, x)] = Seen(x, {i}, 0)"]
+    return "\n".join([*lines, "    return totals[7]", ""])
+
+
+def test_many_accesses_share_the_stack(engine: str, tmp_path: Path) -> None:
+    file = tmp_path / "many.py"
+    file.write_text(a_hundred_accesses())
+    names = dict(globals())
+    exec(compile(file.read_text(), str(file), "exec"), names)
+    expected = names["many"](event(1))  # as plain Python
+    sums = (list(totals.values()), dict(counts), dict(seen))
+    for index in totals:
+        totals[index] = 0
+    counts.clear()
+    seen.clear()
+    assert run(engine, names["many"], event(1)) == [expected]
+    assert (list(totals.values()), dict(counts), dict(seen)) == sums
 
 
 def test_an_array_by_index(engine: str) -> None:
@@ -431,6 +468,38 @@ def test_a_full_ring_gives_none_and_false(engine: str) -> None:
     dropped = narrow.dropped
     assert run(engine, overflowing, event()) == [1]
     assert narrow.dropped - dropped == 3
+
+
+def many_bytes(ctx: Event) -> int:
+    large = larges[0]
+    large.raw[ctx.line % 2003] += 1
+    large.words[249] = 9
+    large.words[250 - 250 % 249 - ctx.line % 3] = 8
+    large.words = zeros(u16, 250)
+    large.words[ctx.line % 250] = 3
+    own = zeros(u8, 301)
+    own[ctx.line % 301] = 2
+    with traces.reserve(Large) as trace:
+        if trace is None:
+            return -1
+        trace.raw[ctx.line % 2003] = 7
+    total = 0
+    for i in range(301):
+        total += own[i]
+    return total
+
+
+def test_what_is_large_is_cleared_too_and_an_index_may_be_a_remainder(engine: str) -> None:
+    traces.consume()
+    assert run(engine, many_bytes, event(5), event(1000)) == [2, 2]
+    first, second = traces.consume()
+    for record, line in ((first, 5), (second, 1000)):
+        assert [(i, byte) for i, byte in enumerate(record.raw) if byte] == [(line, 7)]
+        assert (record.head, sum(record.words)) == (0, 0)
+    kept = larges[0]
+    assert (kept.raw[5], kept.raw[1000], sum(kept.raw)) == (1, 1, 2)
+    assert [(i, word) for i, word in enumerate(kept.words) if word] == [(0, 3)]
+    larges[0] = Large(bytes(2003), 0, (0,) * 250)
 
 
 # helpers, print, names
