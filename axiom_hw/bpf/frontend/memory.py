@@ -35,6 +35,9 @@ class Room(Enum):
 ATOMIC: Final = {ast.Add: "add", ast.Sub: "sub", ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor"}
 
 
+_AT_ONCE: Final = 64  # stores that are written out one by one; LLVM's BPF back end takes up to 128
+
+
 def in_one_step(op: ast.operator, scalar: Scalar) -> bool:
     """Whether there is an instruction that changes a number in shared memory so."""
     return type(op) in ATOMIC and scalar.size >= 4
@@ -128,9 +131,28 @@ def at(low: Lowering, address: str, offset: int) -> str:
 
 
 def clear(low: Lowering, address: str, size: int, align: int = 8) -> None:
-    """Zero `size` bytes."""
+    """Zero `size` bytes. Many are zeroed in a loop: LLVM would call memset, which programs don't have, and ends."""
+    many, rest = divmod(size, align)
+    if many > _AT_ONCE:
+        _clear_in_a_loop(low, address, many, align)
+        if rest:
+            clear(low, at(low, address, many * align), rest, 1)
+        return
     low.module.declarations["@llvm.memset.p0.i64"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
     low.emit(f"call void @llvm.memset.p0.i64(ptr align {align} {address}, i8 0, i64 {size}, i1 false)")
+
+
+def _clear_in_a_loop(low: Lowering, address: str, count: int, width: int) -> None:
+    flow, slot, again, done = low.flow, low.alloca("i64", "cleared"), low.label("clear"), low.label("cleared")
+    low.emit(f"store i64 0, ptr {slot}")
+    low.start(again, flow)
+    index = low.op(f"load i64, ptr {slot}")
+    there = low.op(f"getelementptr inbounds i{8 * width}, ptr {address}, i64 {index}")
+    low.emit(f"store i{8 * width} 0, ptr {there}, align {width}")
+    following = low.op(f"add nuw nsw i64 {index}, 1")
+    low.emit(f"store i64 {following}, ptr {slot}")
+    low.branch(low.op(f"icmp ult i64 {following}, {count}"), again, done)
+    low.start(done, flow)
 
 
 def fetch_op(low: Lowering, address: str, scalar: Scalar, op: ast.operator, number: Number) -> None:

@@ -17,6 +17,7 @@ from axiom_hw.bpf.frontend.numbers import Bool, Number
 from axiom_hw.bpf.frontend.structs import StructClass, StructLiteral, StructRef, held, layout_class
 from axiom_hw.bpf.frontend.values import Nothing, Value
 from axiom_hw.bpf.layout import scalar_of
+from axiom_hw.bpf.maps.ring import RECORD_HEADER
 from axiom_hw.bpf.maps.ring_reader import RingReader
 
 if TYPE_CHECKING:
@@ -32,16 +33,21 @@ def ring_value(low: Lowering, found: object) -> Value | None:
     """A resolver: the readers that `app.ringbuf` gives."""
     if not isinstance(found, RingReader):
         return None
-    return Ring(map_symbol(low, found.map.spec), found.name, found.record_type)
+    spec = found.map.spec
+    return Ring(map_symbol(low, spec), found.name, found.record_type, spec.max_entries)
 
 
 @dataclass(frozen=True, slots=True)
 class Ring(Value):
-    """A ring. `symbol` is its global in the module; `record_type` what its consumer reads, None for bytes."""
+    """A ring. `symbol` is its global in the module; `record_type` what its consumer reads, None for bytes.
+
+    `size` is its room in bytes.
+    """
 
     symbol: str
     name: str
     record_type: object
+    size: int
 
     def describe(self) -> str:
         return f"the ring {self.name}"
@@ -89,6 +95,12 @@ class Ring(Value):
         """Refuse a record that the consumer would take for another."""
         wanted = layout_class(self.record_type)
         cls = getattr(value, "cls", None)
+        if cls is not None and cls.LAYOUT.size + RECORD_HEADER > self.size:
+            enough = 1 << (cls.LAYOUT.size + RECORD_HEADER).bit_length()
+            raise low.refuse(
+                node, f"a {cls.__name__} of {cls.LAYOUT.size} bytes never fits into the ring {self.name} of "
+                f"{self.size} bytes", f'app.ringbuf("{self.name}", {cls.__name__}, size={enough})',
+            )  # fmt: skip
         if self.record_type is None or (wanted is not None and wanted is cls):
             return
         scalar = scalar_of(self.record_type)
