@@ -194,7 +194,9 @@ class Layout:
         for field, value in zip(self.fields, values, strict=True):
             numbers = (value,) if not field.count else value
             if field.count and (not isinstance(value, list | tuple) or len(value) != field.count):
-                raise SpecError(f"{self.name}.{field.name}", f"{shortened(value)} doesn't fit; it takes {field.count} numbers")
+                raise SpecError(
+                    f"{self.name}.{field.name}", f"{shortened(value)} doesn't fit; it takes {field.count} numbers"
+                )
             low, high = field.scalar.limits
             for number in numbers:
                 if not isinstance(number, int) or not low <= number <= high:
