@@ -16,7 +16,8 @@ Names that a case may use without importing them: u8 to s64, `hw`, IntEnum, and 
 
 A case that is neither refused nor rejected is run by CPython, by the interpreter and as native code, on the same
 inputs, and must give the same. Wrap-around is the one documented difference between Python and programs, so an input
-is passed over where CPython's result of any operator leaves `range`, or a value leaves the width it is declared with.
+is passed over where CPython's result of any operator leaves `range`, or a value leaves the width it is declared with. The
+same holds for elements of `hw.zeros(...)` and fields of classes with `@hw.layout(size=...)`.
 `range` is s64's where no parameter is u64, else u64's: there, neither is exact for both kinds of numbers.
 """
 
