@@ -12,7 +12,7 @@ from axiom_hw.bpf.frontend import signatures, statements
 from axiom_hw.bpf.frontend.expressions import value_of
 from axiom_hw.bpf.frontend.lowering import Lowering
 from axiom_hw.bpf.frontend.module import Signature
-from axiom_hw.bpf.frontend.numbers import NoKind
+from axiom_hw.bpf.frontend.numbers import IntKind, NoKind
 from axiom_hw.bpf.frontend.source import Source, read_source
 from axiom_hw.bpf.frontend.values import Kind, Nothing, Value
 from axiom_hw.errors import SpecError
@@ -43,9 +43,14 @@ def lower_function(
     low.open_scope(signature, bool(entry))
     rows = []
     names = [argument.arg for argument in signatures.parameters(low)]
+    changed = signatures.changed_names(source.node)
     for position, (name, kind) in enumerate(signature.parameters):
-        low.places[name] = kind.variable(low, source.node, name)
-        low.places[name].store(low, source.node, kind.value(low, f"%p{position}"))
+        if dialect.judged and isinstance(kind, IntKind) and name not in changed:
+            # As the caller cut it to its width: cut again, the verifier wouldn't see that it's the same number.
+            low.places[name] = kind.value(low, f"%p{position}")
+        else:
+            low.places[name] = kind.variable(low, source.node, name)
+            low.places[name].store(low, source.node, kind.value(low, f"%p{position}"))
         rows.append(f"{dialect.parameter(kind, names.index(name))} %p{position}")
     low.flow = frozenset(low.places)
     statements.function_body(low)

@@ -75,7 +75,12 @@ def parameters(low: Lowering) -> list[ast.arg]:
 
 def assigned_names(node: ast.FunctionDef) -> frozenset[str]:
     """Every name that is local: parameters, and what is assigned anywhere in the function."""
-    names = {a.arg for a in [*node.args.posonlyargs, *node.args.args]}
+    return frozenset(a.arg for a in [*node.args.posonlyargs, *node.args.args]) | changed_names(node)
+
+
+def changed_names(node: ast.FunctionDef) -> frozenset[str]:
+    """The names that something in the function is assigned to."""
+    names = set()
     for inner in ast.walk(node):
         if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store | ast.Del):
             names.add(inner.id)
