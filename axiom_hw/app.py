@@ -302,14 +302,14 @@ class App:
         device that fails prints a sentence and exits with 1. Outputs reach their safe states in each case. Call it in
         the main thread, the only one that hears signals.
 
-        Without a body and a scenario, each change of an output of the mock bench is printed, and virtual time ends
-        after 10 s unless the options say otherwise: nothing slows it down, and a timer would print for ever.
+        Without a body, each change of an output of the mock bench is printed. Without a scenario as well, virtual time
+        ends after 10 s unless the options say otherwise: nothing slows it down, and a timer would print for ever.
         """
         options = parse_options(self.name, sys.argv[1:] if argv is None else argv)
-        unwatched = options.mock and body is None and self._scenario is None
-        endless = unwatched and options.duration_ns is None and not options.real_time
+        unwatched = options.mock and body is None
+        endless = unwatched and self._scenario is None and options.duration_ns is None and not options.real_time
         if unwatched:
-            self._scenario = partial(show_outputs, self)
+            self._scenario = partial(_watched, self, self._scenario)
         if endless:
             options = replace(options, duration_ns=IDLE_RUN_S * 1_000_000_000)
         try:
@@ -384,6 +384,12 @@ class _Program:
 
     def attach(self, runtime: Runtime) -> Link:
         return runtime.attach(self.verified, self.maps, self.verified.spec.section, priority=self.priority)
+
+
+def _watched(app: App, scenario: Scenario | None, bench: MockBench) -> None:
+    show_outputs(app, bench)
+    if scenario is not None:
+        scenario(bench)
 
 
 def _real_devices() -> Devices:

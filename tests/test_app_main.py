@@ -139,3 +139,17 @@ def test_a_thread_that_dies_ends_the_run_with_1_and_safe_outputs(
     assert "ZeroDivisionError: a bug" in capsys.readouterr().err
     assert app.bench is not None
     assert app.bench.value("led") == 0
+
+
+def test_without_a_body_outputs_are_shown_in_a_scenario_too(capsys: pytest.CaptureFixture[str]) -> None:
+    app = hw.App("x", board="rpi5-bench")
+    app.load(HEARTBEAT.parents[1] / "button.bpf.s")
+
+    @app.scenario
+    def finger(bench: hw.MockBench) -> None:
+        bench.after("100ms").press("button")
+        bench.after("100ms").release("button")
+
+    app.main(argv=["--mock", "--engine", "interp"])
+    out = capsys.readouterr().out
+    assert out == "    0.105 s  led    on\n    0.205 s  led    off\n"

@@ -58,6 +58,8 @@ def leave(low: Lowering, node: ast.Break | ast.Continue) -> None:
 def for_loop(low: Lowering, node: ast.For) -> None:
     """`for i in range(...)`, and over series."""
     if isinstance(node.target, ast.Tuple | ast.List):
+        if isinstance(node.iter, ast.Call) and isinstance(node.iter.func, ast.Attribute):
+            low.expression(node.iter.func)  # refused, as there is no `.items()`
         raise low.refuse(node.target, "`for` takes one variable", "one name, and assignments in the body", "P002")
     if isinstance(node.iter, ast.Tuple | ast.List | ast.Set):
         raise low.refuse(
