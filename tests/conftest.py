@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from axiom_hw import console
 from axiom_hw.bpf.engine.llvm.available import why_not
 
 # Their modules import the engine, which imports llvmlite.
@@ -31,6 +32,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what is marked `llvm`."""
     if why_not() and item.get_closest_marker("llvm"):
         pytest.skip(f"no native code here: {why_not()}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def told_already() -> None:
+    """A process says once that it interprets: no test's affair but `test_without_llvmlite`'s, which starts others."""
+    if why_not():
+        console._TOLD.append(why_not())
 
 
 @pytest.fixture(autouse=True, scope="session")
