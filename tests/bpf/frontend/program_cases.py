@@ -16,8 +16,8 @@ Names that a case may use without importing them: u8 to s64, `hw`, IntEnum, and 
 
 A case that is neither refused nor rejected is run by CPython, by the interpreter and as native code, on the same
 inputs, and must give the same. Wrap-around is the one documented difference between Python and programs, so an input
-is passed over where CPython's result of any operator leaves `range`, or a value leaves the width it is declared with. The
-same holds for elements of `hw.zeros(...)` and fields of classes with `@hw.layout(size=...)`.
+is passed over where CPython's result of any operator leaves `range`, or a value leaves the width it is declared with:
+that of a variable, a result, an element of `hw.zeros(...)` or a field of a class with `@hw.layout(size=...)`.
 `range` is s64's where no parameter is u64, else u64's: there, neither is exact for both kinds of numbers.
 """
 
@@ -305,7 +305,9 @@ class _Checked(ast.NodeTransformer):
             for a in node.args.args
             if a.annotation is not None
         ]
-        node.body = [*entry, *(self.visit(statement) for statement in node.body)]
+        body = ast.Module(node.body, [])
+        self.generic_visit(body)
+        node.body = [*entry, *body.body]
         if not (isinstance(node.returns, ast.Constant) and node.returns.value is None):
             node.body.append(ast.Return(ast.Constant(0)))  # falling off the end gives 0
         return node
@@ -341,17 +343,22 @@ class _Checked(ast.NodeTransformer):
         self.generic_visit(node)
         return ast.Assign([node.target], _call("__fit", node.annotation, node.value))
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt | list[ast.stmt]:
         if not isinstance(node.target, ast.Name):
             return self._in_place(node)
         load = ast.Name(node.target.id, ast.Load())
         return self.visit_Assign(ast.Assign([node.target], self.visit_BinOp(ast.BinOp(load, node.op, node.value))))
 
-    def _in_place(self, node: ast.AugAssign) -> ast.stmt:
-        """`p.x += y`: the parts of its target are names and constants, so they may be evaluated twice."""
-        load = ast.parse(ast.unparse(node.target), mode="eval").body
+    def _in_place(self, node: ast.AugAssign) -> list[ast.stmt]:
+        """`w[i] += y`: the index is evaluated first and once, then w[i], then y. The rest is names."""
+        before: list[ast.stmt] = []
+        target = node.target
+        if isinstance(target, ast.Subscript):
+            before.append(ast.Assign([ast.Name("__index", ast.Store())], self.visit(target.slice)))
+            target = ast.Subscript(target.value, ast.Name("__index", ast.Load()), ast.Store())
+        load = ast.parse(ast.unparse(target), mode="eval").body
         assert not any(isinstance(part, ast.Call | ast.NamedExpr) for part in ast.walk(load))
-        return self.visit_Assign(ast.Assign([node.target], ast.BinOp(load, node.op, node.value)))
+        return [*before, self.visit_Assign(ast.Assign([target], ast.BinOp(load, node.op, node.value)))]
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.NamedExpr:
         self.generic_visit(node)
