@@ -13,7 +13,7 @@ from axiom_hw.bpf.frontend.extern import extern
 from axiom_hw.bpf.layout import s32, s64
 from axiom_hw.bpf.maps.mem import Mem
 
-_USER_BYTES: Final = 1 << 47  # what x86-64 and arm64 give to a process, or less
+_USER_BYTES: Final = 1 << 48  # arm64 gives a process so much, or less; x86-64 half of it
 _everything: Any = (ctypes.c_ubyte * _USER_BYTES).from_address(0)
 PROCESS: Final = Mem(_everything)
 

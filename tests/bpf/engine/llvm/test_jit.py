@@ -136,7 +136,7 @@ TEXT = """define i64 @f(ptr %p, i64 %n) {
 }"""
 
 def resident_kb():
-    return int(open("/proc/self/statm").read().split()[1]) * 4
+    return int(open("/proc/self/statm").read().split()[1]) * (os.sysconf("SC_PAGESIZE") // 1024)
 
 def churn(n, compile_each):
     code = None
