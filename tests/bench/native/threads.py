@@ -46,7 +46,7 @@ def run(setup: Setup) -> list[Line]:
             Contestant("C 1", lambda times: built.threads_ns(contexts, times, 1), _MOST),
             Contestant("C 2", lambda times: built.threads_ns(contexts, times, 2), _MOST),
         ]
-    longer = Setup(setup.folder, setup.compilers, setup.kernel, setup.rounds // 2 + 1, 10 * setup.round_ns)
+    longer = Setup(setup.folder, setup.compilers, setup.kernel, setup.rounds // 2 + 1, 50 * setup.round_ns)
     samples = {sample.name: sample for sample in longer.measure(contestants, time.perf_counter_ns)}
     lines = []
     if "C 1" in samples:
