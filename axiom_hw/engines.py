@@ -1,16 +1,20 @@
 """Which engine runs a program: the interpreter, which is there at once, or native code, which takes some milliseconds.
 
-With AUTO a program starts on the interpreter; one thread compiles, in the order in which programs were loaded, and
-hands each over to its native code by one store while events come. Both work on the same maps, so any moment is fine.
+Native code comes in two steps: quick code soon, optimised code later, unless the cache has that. With LLVM a program
+starts on quick code, with AUTO on the interpreter. One thread compiles the rest, in the order in which programs were
+loaded, quick code first, and hands each program over by single stores while events come. All work on the same maps
+and run states, so any moment is fine.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
+from weakref import ref
 
 from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.bpf.engine.interp import Interpreter
@@ -25,6 +29,10 @@ from axiom_hw.pump.table import Entry
 
 if TYPE_CHECKING:
     from axiom_hw.bpf.engine.llvm.native import Native
+
+# So long quick code runs before it is improved: who loads ten programs in a row, or a program for an instant, mustn't
+# wait for a compiler that is busy with the one before.
+_IMPROVE_AFTER_S: Final = 0.2
 
 
 class Loaded:
@@ -63,23 +71,40 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    loaded: Loaded
+class _ToCompile:
+    """On the interpreter. A program that nobody holds any more is passed over."""
+
+    loaded: ref[Loaded]
     verified: Verified
     maps: Sequence[Map]
     env: Env
 
 
+@dataclass(frozen=True, slots=True)
+class _ToImprove:
+    """On quick code, until `due_s` at least, of the monotonic clock."""
+
+    loaded: ref[Loaded]
+    due_s: float
+
+
+_Job = _ToCompile | _ToImprove
+
+
 class Loader:
     """Loads programs for an engine, each with `slots` slots.
 
-    `swapped(loaded)` is called in the compiling thread when a program has become native code; `failed(error)` when one
-    can't, and stays on the interpreter. `cache` keeps compiled programs on disk.
+    `swapped(loaded)` is called in the compiling thread when a program has become native code, and when that is
+    optimised; `failed(error)` when it can't be, and the program stays what it is. `cache` keeps optimised programs on
+    disk.
 
     Synchronization: `load` from any thread; `close` from one that isn't the compiling thread.
     """
 
-    __slots__ = ("_closing", "_failed", "_jobs", "_slots", "_swapped", "_thread", "_turn", "cache", "engine")
+    __slots__ = (
+        "_busy", "_closing", "_failed", "_settling", "_slots", "_swapped", "_thread", "_to_compile", "_to_improve",
+        "_turn", "cache", "engine",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -97,24 +122,38 @@ class Loader:
         self._slots = slots
         self._swapped = swapped
         self._failed = failed
-        self._jobs: deque[_Job] = deque()
+        self._to_compile: deque[_ToCompile] = deque()
+        self._to_improve: deque[_ToImprove] = deque()
         self._turn = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._busy = False
+        self._settling = 0  # how many wait for the end of all
         self._closing = False
 
     def load(self, verified: Verified, maps: Sequence[Map], env: Env) -> Loaded:
         """Bind maps and helpers. Raises `SpecError` for a map or helper that doesn't exist."""
         if self.engine is Engine.LLVM:
-            return Loaded(verified, self._native(verified, maps, env))
+            loaded = Loaded(verified, native := self._native(verified, maps, env))
+            if native.is_quick:
+                self._submit(_to_improve(loaded))
+            return loaded
         loaded = Loaded(verified, Interpreter(verified, maps, env, slots=self._slots))
         if self.engine is Engine.AUTO:
-            self._submit(_Job(loaded, verified, maps, env))
+            self._submit(_ToCompile(ref(loaded), verified, maps, env))
         return loaded
 
     def settle(self, timeout_s: float | None = None) -> bool:
-        """Wait until nothing is left to compile. Whether that came in time."""
+        """Wait until nothing is left to compile, or to improve. Whether that came in time."""
         with self._turn:
-            return self._turn.wait_for(lambda: not self._jobs or self._closing, timeout_s)
+            self._settling += 1
+            self._turn.notify_all()
+            try:
+                return self._turn.wait_for(self._is_settled, timeout_s)
+            finally:
+                self._settling -= 1
+
+    def _is_settled(self) -> bool:
+        return self._closing or not (self._busy or self._to_compile or self._to_improve)
 
     def close(self) -> None:
         """Compile nothing more, and wait for what is being compiled: LLVM mustn't be at work when a process ends."""
@@ -129,7 +168,13 @@ class Loader:
         with self._turn:
             if self._closing:
                 return
-            self._jobs.append(job)
+            match job:
+                case _ToCompile():
+                    self._to_compile.append(job)
+                case _ToImprove():
+                    self._to_improve.append(job)
+                case _:
+                    assert_never(job)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._compile, name="axiom-compile", daemon=True)
                 self._thread.start()
@@ -137,30 +182,57 @@ class Loader:
 
     def _compile(self) -> None:
         while (job := self._next()) is not None:
+            loaded = job.loaded()
             try:
-                job.loaded.become(self._native(job.verified, job.maps, job.env))
-                self._swapped(job.loaded)
+                if loaded is not None:
+                    self._do(job, loaded)
+                    self._swapped(loaded)
             except AxiomError as error:
                 self._failed(error)
             except Exception as error:  # noqa: BLE001 (a bug of ours mustn't end a run that goes on without it)
                 problem = f"can't be compiled: {type(error).__name__}: {error}"
-                self._failed(CompileError(job.loaded.name, problem, REPORT))
-            finally:
-                with self._turn:
-                    self._jobs.popleft()
-                    self._turn.notify_all()
-            del job  # it mustn't live until the next one comes
+                self._failed(CompileError("" if loaded is None else loaded.name, problem, REPORT))
+            del job, loaded  # they mustn't live until the next one comes
+
+    def _do(self, job: _Job, loaded: Loaded) -> None:
+        match job:
+            case _ToCompile():
+                native = self._native(job.verified, job.maps, job.env)
+                loaded.become(native)
+                if native.is_quick:
+                    self._submit(_to_improve(loaded))
+            case _ToImprove():
+                assert loaded.native is not None
+                loaded.native.improve()
+            case _:
+                assert_never(job)
 
     def _next(self) -> _Job | None:
-        """The oldest job, which stays in the queue until it is done."""
+        """The oldest job that is due, when there is one."""
         with self._turn:
-            self._turn.wait_for(lambda: self._jobs or self._closing)
-            return None if self._closing else self._jobs[0]
+            self._busy = False
+            self._turn.notify_all()
+            while not self._closing:
+                wait_s = None
+                if self._to_compile:
+                    self._busy = True
+                    return self._to_compile.popleft()
+                if self._to_improve:
+                    wait_s = 0.0 if self._settling else self._to_improve[0].due_s - time.monotonic()
+                    if wait_s <= 0:
+                        self._busy = True
+                        return self._to_improve.popleft()
+                self._turn.wait(wait_s)
+            return None
 
     def _native(self, verified: Verified, maps: Sequence[Map], env: Env) -> Native:
         from axiom_hw.bpf.engine.llvm.native import Native  # here, because importing LLVM takes 40 ms
 
-        return Native(verified, maps, env, slots=self._slots, cache=self.cache)
+        return Native(verified, maps, env, slots=self._slots, cache=self.cache, quick=True)
+
+
+def _to_improve(loaded: Loaded) -> _ToImprove:
+    return _ToImprove(ref(loaded), time.monotonic() + _IMPROVE_AFTER_S)
 
 
 def open_cache(wanted: bool = True) -> Cache | None:

@@ -110,7 +110,7 @@ class Loader:
             )
         from axiom_hw.bpf.engine.llvm.native import Native  # here, because importing LLVM takes 40 ms
 
-        return Native(program, maps, env)
+        return Native(program, maps, env, quick=True)  # for a few events, nothing is gained by more
 
 
 def _calls_conformance(spec: ProgramSpec) -> bool:

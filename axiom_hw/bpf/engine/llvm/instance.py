@@ -46,10 +46,11 @@ _CALL: Final = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void
 class Instance:
     """The code of one program in memory, with a run state for each slot.
 
-    Synchronization: each slot belongs to one thread at a time; runs in different slots may overlap.
+    Synchronization: each slot belongs to one thread at a time; runs in different slots may overlap. `improve` from any
+    thread, by one at a time.
     """
 
-    __slots__ = ("_callbacks", "_keep", "_library", "_program", "begun", "maps", "spec", "states")
+    __slots__ = ("_callbacks", "_gate", "_given", "_keep", "_libraries", "_program", "begun", "maps", "spec", "states")
 
     def __init__(self, code: Code, spec: ProgramSpec, maps: Sequence[Map], env: Env, slots: int) -> None:
         """Raises `SpecError` for code that needs what neither maps nor environment have."""
@@ -64,13 +65,26 @@ class Instance:
         self._callbacks = Callbacks(code.needs, env, maps, slots)
         memories = {name: _Memory(mem, spec.name) for name, mem in _memories(maps, env) if name in code.needs}
         self._keep = (block, memories)
-        given = {**self._callbacks.addresses, **{name: memory.address for name, memory in memories.items()}}
-        self._library: Library = load(code, resolve(code.needs, given, spec.name), PROGRAM_EXPORTS, spec.name)
-        self._program = _CALL(self._library.addresses[PROGRAM])
+        self._given = {**self._callbacks.addresses, **{name: memory.address for name, memory in memories.items()}}
+        self._gate = Gate(slots, _NEVER if spec.ctx.writable else spec.ctx.size, None, None, start, small_ints()[1])
+        self._libraries: tuple[Library, ...] = ()
+        self.improve(code)
+
+    def improve(self, code: Code) -> None:
+        """Run this code from the next event, or batch, on; it means the same, and needs nothing more.
+
+        What is running goes on in the code before, so that stays as well. Raises as making one does.
+        """
+        library = load(code, resolve(code.needs, self._given, self.spec.name), PROGRAM_EXPORTS, self.spec.name)
+        self._libraries = (*self._libraries, library)
+        self._program = _CALL(library.addresses[PROGRAM])
+        # Builtins read these at each call, in one piece, and have the GIL then.
+        self._gate.program = library.addresses[PROGRAM]
+        self._gate.run_batch = library.addresses[RUN_BATCH]
 
     def address(self, name: str) -> int:
-        """Of `program` or `run_batch`. Valid while this object lives."""
-        return self._library.addresses[name]
+        """Of `program` or `run_batch`, of the best code there is. Valid while this object lives."""
+        return self._libraries[-1].addresses[name]
 
     def state_address(self, slot: int) -> int:
         """Of a slot's run state."""
@@ -79,14 +93,7 @@ class Instance:
     def builtin(self, name: str) -> Callable[..., int]:
         """`run` or `run_batch` as a builtin that holds this object: native code where the arguments are as usual."""
         call = self.run if name == "run" else self.run_batch
-        gate = _Gate(
-            len(self.states),
-            _NEVER if self.spec.ctx.writable else self.spec.ctx.size,
-            self.address(PROGRAM),
-            self.address(RUN_BATCH),
-            self.state_address(0),
-            small_ints()[1],
-        )
+        gate = _Gate.from_address(ctypes.addressof(self._gate))
         gate.bind(self, call)
         return make_builtin(entries()[name], gate)
 
@@ -150,7 +157,10 @@ class Instance:
 
 
 class _Gate(Gate):
-    """Holds the instance, is called with what isn't as usual, and raises what native code can't."""
+    """Holds the instance, is called with what isn't as usual, and raises what native code can't.
+
+    Its fields are the instance's own gate, so that all builtins see what that changes, and it needn't know them.
+    """
 
     def bind(self, instance: Instance, call: Callable[..., int]) -> None:
         self._instance = instance

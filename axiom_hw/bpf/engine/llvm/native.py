@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from axiom_hw.bpf.engine.interp import check_rows
 from axiom_hw.bpf.engine.llvm.ahead import rings_ahead
@@ -26,6 +28,10 @@ from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.bpf.verified import Verified
 from axiom_hw.errors import SpecError
 
+# Quick code keeps in its frame what optimised code keeps in registers, or doesn't compute twice: up to 32 bytes an
+# instruction where all are lookups. So this bounds the frame to 0.5 MB, of a stack of 8.
+_QUICK_INSNS: Final = 1 << 14
+
 
 class Native:
     """A verified program as native code, its maps bound, ready to run in `slots` slots.
@@ -34,16 +40,25 @@ class Native:
     int` runs on each of the contexts that a buffer holds back to back, without the GIL, and returns their number; what
     the program writes to a context is lost. Where a helper raises, it ends there, and `begun(slot)` counts the runs.
 
-    With a `cache`, code that was compiled before is read from it. Raises what `Interpreter` raises, `SpecError` for a
-    program that nobody verified, and `CompileError` for a bug of ours.
+    With a `cache`, optimised code that was compiled before is read from it. Else it is compiled, or, for `quick`, code
+    that is hardly optimised: it takes a third of the time, and `improve` makes up for it at any later moment. Raises
+    what `Interpreter` raises, `SpecError` for a program that nobody verified, and `CompileError` for a bug of ours.
 
-    Synchronization: each slot belongs to one thread at a time; runs in different slots may overlap.
+    Synchronization: each slot belongs to one thread at a time; runs in different slots may overlap. `improve` by one
+    thread at a time, whatever the others do.
     """
 
-    __slots__ = ("_instance", "_run_batch", "run", "spec")
+    __slots__ = ("_instance", "_recipe", "_run_batch", "run", "spec")
 
     def __init__(
-        self, program: Program, maps: Sequence[Map], env: Env, *, slots: int = 1, cache: Cache | None = None
+        self,
+        program: Program,
+        maps: Sequence[Map],
+        env: Env,
+        *,
+        slots: int = 1,
+        cache: Cache | None = None,
+        quick: bool = False,
     ) -> None:
         if isinstance(program, Unverified):
             raise SpecError(
@@ -52,7 +67,12 @@ class Native:
                 "verify it, or run it with --engine interp",
             )
         self.spec = program.spec
-        code = compiled(program, maps, env, cache)
+        recipe = Recipe.of(program, maps, env, cache)
+        code = recipe.kept()
+        quick = quick and code is None and len(self.spec.insns) <= _QUICK_INSNS
+        if code is None:
+            code = recipe.make_quick() if quick else recipe.make()
+        self._recipe: Recipe | None = recipe if quick else None
         entries(cache)
         self._instance = Instance(code, self.spec, maps, env, slots)
         self.run: Callable[..., int] = self._instance.builtin("run")
@@ -63,6 +83,22 @@ class Native:
         """See the class."""
         use_real_atomics()  # from now on somebody may write maps beside the threads that have the GIL
         return self._run_batch
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the code is to be improved."""
+        return self._recipe is not None
+
+    def improve(self) -> None:
+        """Compile the optimised code, keep it in the cache, and run it from the next event, or batch, on.
+
+        Nobody waits for it, and nothing changes but the time that runs take, and `program_address` and
+        `batch_address`; what they were stays good for as long as this object lives. Where the code is optimised
+        already, nothing happens. Raises `CompileError`, and the code stays what it is.
+        """
+        if self._recipe is not None:
+            self._instance.improve(self._recipe.make())
+            self._recipe = None
 
     def begun(self, slot: int = 0) -> int:
         """How many runs of a slot's last batch that was ended by a fault were begun, that one included."""
@@ -94,23 +130,42 @@ class Native:
         return self._instance.fault(slot)
 
 
-def compiled(program: Verified, maps: Sequence[Map], env: Env, cache: Cache | None = None) -> Code:
-    """The code of a program: from the cache, or made now and kept there."""
-    check_maps(program, maps)
-    check_rows(env)
-    offers = offers_of(env)
-    if cache is None:
-        return _compile(program, maps, offers)
-    key = program_key(program.spec, maps, offers)
-    code = cache.get(key)
-    if code is None:
-        code = _compile(program, maps, offers)
-        cache.put(key, code)
-    return code
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What the code of a program is made of, and where it is kept: with a cache, under `key`."""
 
+    program: Verified
+    maps: Sequence[Map]
+    offers: Offers
+    cache: Cache | None
+    key: bytes
 
-def _compile(program: Verified, maps: Sequence[Map], offers: Offers) -> Code:
-    return compile_ir(module_text(program, maps, offers), program.spec.name, loops=has_loops(program.spec))
+    @classmethod
+    def of(cls, program: Verified, maps: Sequence[Map], env: Env, cache: Cache | None) -> Recipe:
+        """Raises `SpecError` for maps, or helpers, that don't fit."""
+        check_maps(program, maps)
+        check_rows(env)
+        offers = offers_of(env)
+        return cls(program, maps, offers, cache, b"" if cache is None else program_key(program.spec, maps, offers))
+
+    def kept(self) -> Code | None:
+        """Optimised code that was made before."""
+        return None if self.cache is None else self.cache.get(self.key)
+
+    def make(self) -> Code:
+        """Optimised code, made now and kept. Raises `CompileError`."""
+        spec = self.program.spec
+        code = compile_ir(self._text(), spec.name, loops=has_loops(spec))
+        if self.cache is not None:
+            self.cache.put(self.key, code)
+        return code
+
+    def make_quick(self) -> Code:
+        """Code for the time until there is optimised one; nobody keeps it. Raises `CompileError`."""
+        return compile_ir(self._text(), self.program.spec.name, quick=True)
+
+    def _text(self) -> str:
+        return module_text(self.program, self.maps, self.offers)
 
 
 def has_loops(spec: ProgramSpec) -> bool:
@@ -152,4 +207,4 @@ def check_maps(program: Verified, maps: Sequence[Map]) -> None:
             )  # fmt: skip
 
 
-__all__ = ["Buffer", "Native", "check_maps", "compiled", "module_text", "offers_of"]
+__all__ = ["Buffer", "Native", "Recipe", "check_maps", "module_text", "offers_of"]

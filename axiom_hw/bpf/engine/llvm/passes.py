@@ -35,12 +35,17 @@ _WITHOUT_LOOPS: Final = (
 
 def optimise(module: Any, *, loops: bool = True) -> None:
     """Optimise a module in place; `loops` says whether it has any that matter. The caller holds `target.LOCK`."""
-    _run(_listed(_FIRST), module, _builder())
+    simplify(module)
     if loops:
         builder = _builder()
         _run(builder.getModulePassManager(), module, builder)
     else:
         _run(_listed(_WITHOUT_LOOPS), module, _builder())
+
+
+def simplify(module: Any) -> None:
+    """What is done for quick code too, because there is less to generate then. The caller holds `target.LOCK`."""
+    _run(_listed(_FIRST), module, _builder())
 
 
 def _listed(names: Sequence[str]) -> Any:
