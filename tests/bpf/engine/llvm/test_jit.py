@@ -125,6 +125,7 @@ def test_libraries_end_in_any_thread_and_order() -> None:
 
 
 GROWTH = '''
+import os
 import sys
 from axiom_hw.bpf.engine.llvm import jit
 
