@@ -49,7 +49,11 @@ if TYPE_CHECKING:
     from axiom_hw.errors import Fault as Fault
     from axiom_hw.events import Edge as Edge
     from axiom_hw.events import GpioEvent as GpioEvent
+    from axiom_hw.events import I2cEvent as I2cEvent
+    from axiom_hw.events import IioEvent as IioEvent
     from axiom_hw.events import PwmEvent as PwmEvent
+    from axiom_hw.events import ScanEvent as ScanEvent
+    from axiom_hw.events import SerialEvent as SerialEvent
     from axiom_hw.events import TimerEvent as TimerEvent
     from axiom_hw.hooks import Link as Link
     from axiom_hw.options import Options as Options
@@ -65,7 +69,7 @@ _PUBLIC = {
     "calls": "emergency_stop gpio_get gpio_set now_ns pwm_write random_u32 slot",
     "clock": "MonotonicClock VirtualClock",
     "errors": "AxiomError Fault",
-    "events": "Edge GpioEvent PwmEvent TimerEvent",
+    "events": "Edge GpioEvent I2cEvent IioEvent PwmEvent ScanEvent SerialEvent TimerEvent",
     "hooks": "Link",
     "options": "Options",
     "runtime": "Runtime",

@@ -45,9 +45,10 @@ from axiom_hw.hooks import Link
 from axiom_hw.levels import show_outputs
 from axiom_hw.options import Options, parse_options
 from axiom_hw.programs import Written, written
-from axiom_hw.runtime import Devices, Runtime
+from axiom_hw.runtime import Runtime
 from axiom_hw.shared_maps import SharedMaps
 from axiom_hw.source import read_object
+from axiom_hw.sources import Devices
 from axiom_hw.waiting import Pace, PacedWaiter
 
 Scenario = Callable[[MockBench], None]

@@ -24,8 +24,9 @@ from axiom_hw.board import Board, InputLine, PwmChannel
 from axiom_hw.board.units import parse_duration_ns
 from axiom_hw.clock import US, Clock, VirtualClock
 from axiom_hw.errors import BoardError, ClockError
-from axiom_hw.runtime import Devices, Runtime
+from axiom_hw.runtime import Runtime
 from axiom_hw.scheduler import Scheduler
+from axiom_hw.sources import Devices
 
 BOUNCE_NS: Final = 400 * US  # a switch's contact opens and closes again in about this time
 

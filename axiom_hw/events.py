@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Annotated, Final, cast
 
-from axiom_hw.bpf.layout import Layout, Struct, layout, u32, u64
+from axiom_hw.bpf.layout import Layout, Struct, array_of, layout, s32, s64, u8, u32, u64
 from axiom_hw.bpf.spec import CtxSpec
 from axiom_hw.errors import HookError
 
@@ -58,13 +58,86 @@ class TimerEvent:
     overruns: u32  # periods that passed unserved just before this one
 
 
-# Every context, for the C header and the docs.
-CONTEXTS: Final[tuple[Layout, ...]] = tuple(
-    cast(type[Struct], event).LAYOUT for event in (GpioEvent, PwmEvent, TimerEvent)
-)
+@layout(size=48, frozen=True)
+class IioEvent:
+    """A sample of one channel of a sensor in the kernel's IIO or hwmon. Hook: iio/<device>/<channel>."""
+
+    timestamp_ns: u64  # CLOCK_MONOTONIC: the kernel's of a buffered sample, of the reading otherwise
+    device_id: u32
+    channel: u32  # its place in the device's `channels` on the board
+    value: s32  # raw, as the kernel gives it; of a channel without a raw value, thousandths of the unit
+    scale: u32  # what one step of the raw value is, in millionths of the unit
+    offset: s32  # to be added to the raw value before it is scaled
+    reserved: u32  # 0
+    seqno: u32  # of this channel, from 1; a gap means that samples were lost
+    lost: u32  # how many were lost just before this one, as far as that can be known
+    micro: s64  # (value + offset) * scale, exact, in millionths of the channel's unit
+
+
+SCAN_CHANNELS: Final = 8
+
+
+@layout(size=120, frozen=True)
+class ScanEvent:
+    """Samples of several channels of one sensor, taken at once. Hook: scan/<device>."""
+
+    timestamp_ns: u64  # CLOCK_MONOTONIC, the kernel's
+    device_id: u32
+    count: u32  # of channels, in the order of the device's `channels` on the board; the rest is 0
+    seqno: u32  # from 1; a gap means that scans were lost
+    lost: u32  # how many were lost just before this one, as far as that can be known
+    value: Annotated[list[int], array_of(s32, SCAN_CHANNELS)]  # raw
+    micro: Annotated[list[int], array_of(s64, SCAN_CHANNELS)]  # in millionths of each channel's unit
+
+
+@layout(size=48, frozen=True)
+class I2cEvent:
+    """A reading of one channel of a sensor on an I2C bus. Hook: i2c/<sensor>/<channel>."""
+
+    timestamp_ns: u64  # CLOCK_MONOTONIC, taken after the transfer
+    sensor_id: u32
+    channel: u32  # its place among the sensor's channels
+    value: s32  # raw, as the registers give it
+    status: u32  # 0, or the errno of a transfer that failed: value and micro are those of the last good one
+    seqno: u32  # of this channel, from 1
+    lost: u32  # readings that were due just before this one and weren't made
+    micro: s64  # in millionths of the channel's unit
+    reserved: u64  # 0
+
+
+SERIAL_BYTES: Final = 96  # the longest record; a line of NMEA 0183 has 82
+
+
+@layout(size=128, frozen=True)
+class SerialEvent:
+    """A record came in on a serial port: a line, or a frame. Hook: serial/<port>."""
+
+    timestamp_ns: u64  # CLOCK_MONOTONIC, when its last byte was read
+    port_id: u32
+    length: u32  # bytes of `data` that are the record, without its delimiter; the rest is 0
+    seqno: u32  # from 1
+    lost: u32  # bytes that were dropped just before this one: too long, damaged, or overrun
+    reserved: u64  # 0
+    data: Annotated[list[int], array_of(u8, SERIAL_BYTES)]
+
+
+_BY_HOOK: Final = {
+    "gpio": GpioEvent,
+    "pwm": PwmEvent,
+    "timer": TimerEvent,
+    "iio": IioEvent,
+    "scan": ScanEvent,
+    "i2c": I2cEvent,
+    "serial": SerialEvent,
+}
 
 # What the programs of a section see, by the first word of its name.
-HOOKS: Final[Mapping[str, Layout]] = MappingProxyType(dict(zip(("gpio", "pwm", "timer"), CONTEXTS, strict=True)))
+HOOKS: Final[Mapping[str, Layout]] = MappingProxyType(
+    {word: cast(type[Struct], event).LAYOUT for word, event in _BY_HOOK.items()}
+)
+
+# Every context, for the C header and the docs.
+CONTEXTS: Final[tuple[Layout, ...]] = tuple(HOOKS.values())
 
 
 def ctx_of(section: str) -> CtxSpec:

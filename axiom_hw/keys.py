@@ -67,4 +67,74 @@ class TimerKey:
         return f"timer/{self.period_ns}ns#{self.id}"
 
 
-HookKey: TypeAlias = GpioKey | PwmKey | TimerKey
+@dataclass(frozen=True, slots=True)
+class IioKey:
+    """The samples of one channel of an IIO device."""
+
+    device_id: int
+    channel: int  # its place in the device's `channels`
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(("iio", self.device_id, self.channel)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        return f"iio/{self.device_id}/{self.channel}"
+
+
+@dataclass(frozen=True, slots=True)
+class ScanKey:
+    """The scans of an IIO device."""
+
+    device_id: int
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(("scan", self.device_id)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        return f"scan/{self.device_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class I2cKey:
+    """The readings of one channel of a sensor on an I2C bus."""
+
+    sensor_id: int
+    channel: int
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(("i2c", self.sensor_id, self.channel)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        return f"i2c/{self.sensor_id}/{self.channel}"
+
+
+@dataclass(frozen=True, slots=True)
+class SerialKey:
+    """The records of a serial port."""
+
+    port_id: int
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(("serial", self.port_id)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        return f"serial/{self.port_id}"
+
+
+HookKey: TypeAlias = GpioKey | PwmKey | TimerKey | IioKey | ScanKey | I2cKey | SerialKey

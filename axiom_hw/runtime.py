@@ -17,9 +17,8 @@ from typing import Final, Self, cast
 
 from axiom_hw.actuation import Guard
 from axiom_hw.adapters.gpio import GpioAdapter
+from axiom_hw.adapters.source import Source
 from axiom_hw.adapters.timer import TimerAdapter
-from axiom_hw.backends.gpio import GpioBackend
-from axiom_hw.backends.pwm import PwmBackend
 from axiom_hw.board import Board, PwmChannel
 from axiom_hw.bpf import helpers, isa
 from axiom_hw.bpf.engine.choice import Engine
@@ -39,17 +38,10 @@ from axiom_hw.natives import Natives, inputs_of
 from axiom_hw.scheduler import Scheduler
 from axiom_hw.sections import keys_of
 from axiom_hw.slots import Slots
+from axiom_hw.sources import Devices, Surroundings, open_sources
 
 TRACE_LINES: Final = 1000
 _HARDWARE: Final = 1000  # ids of hardware helpers begin here
-
-
-@dataclass(frozen=True, slots=True)
-class Devices:
-    """The backends of a bench: the real ones, or mocks."""
-
-    gpio: GpioBackend
-    pwm: PwmBackend
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +113,7 @@ class Runtime:
         self.attached: list[Link] = []
         self._links_by_timer: dict[TimerKey, Link] = {}
         self.gpio: GpioAdapter | None = None
+        self.sources: tuple[Source, ...] = ()  # all that raise events from devices, the GPIO adapter first
         self.guard: Guard | None = None
         self._pump: _Pump | None = None
         self.ended = threading.Event()
@@ -133,31 +126,33 @@ class Runtime:
         natives = None
         if self.loader.engine is not Engine.INTERP and isinstance(self.clock, MonotonicClock):
             natives = Natives(self.registry, self.executor, self.loader.cache)
+        make_server = natives.make_server if natives is not None else None
         self.gpio = GpioAdapter(
-            devices.gpio, board, self.executor.fire, self.clock, on_error=on_error,
-            make_server=natives.make_server if natives is not None else None,
-        )  # fmt: skip
+            devices.gpio, board, self.executor.fire, self.clock, on_error=on_error, make_server=make_server
+        )
+        self.sources = (self.gpio,)
         try:
+            around = Surroundings(self.executor.fire, self.clock, self.scheduler, on_error, make_server)
+            self.sources += open_sources(board, devices, around)
             self.guard = Guard.open(
                 board, devices.gpio, devices.pwm, self.clock,
                 read_input=self.gpio.read, on_missing=lambda channel, error: self.missing.append((channel.name, error)),
                 make_ask=natives.make_ask if natives is not None else None, inputs=inputs_of(self.gpio.feeds()),
             )  # fmt: skip
         except BaseException:  # Ctrl-C too: somebody else may want the lines
-            self.gpio.close()
+            self._close_sources()
             raise
         self.guard.on_pwm_applied(self._pwm_applied)
 
     def start(self) -> None:
         """Let events come: from the devices' and the timers' threads, or as a virtual clock moves."""
         self.scheduler.start()
-        if self.gpio is None:
-            return
         if isinstance(self.clock, VirtualClock):
-            self._pump = _Pump(self.clock, self.gpio)
+            self._pump = _Pump(self.clock, self.sources)
             self.clock.drive(self._pump)
-        else:
-            self.gpio.start()
+            return
+        for source in self.sources:
+            source.start()
 
     def load(self, verified: Verified, maps: Sequence[Map]) -> Loaded:
         """Bind maps and helpers. Raises `HookError` for a program that asks for hardware where there is no board."""
@@ -207,8 +202,8 @@ class Runtime:
         self.ended.set()
         self.closed = True
         try:
-            if self.gpio is not None:
-                self.gpio.stop()
+            for source in self.sources:
+                source.stop()
             if isinstance(self.clock, VirtualClock) and self._pump is not None:
                 self.clock.release(self._pump)
             self.scheduler.stop()
@@ -219,9 +214,12 @@ class Runtime:
                 if self.guard is not None:
                     self.guard.__exit__(None, None, None)
             finally:
-                if self.gpio is not None:
-                    self.gpio.close()
+                self._close_sources()
                 self.loader.close()
+
+    def _close_sources(self) -> None:
+        for source in self.sources:
+            source.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -244,17 +242,17 @@ class Runtime:
 
 
 class _Pump:
-    """Reads the mock's edges whenever a virtual clock moves: due as soon as there are some."""
+    """Reads the mock devices whenever a virtual clock moves: due as soon as there is something."""
 
-    def __init__(self, clock: VirtualClock, gpio: GpioAdapter) -> None:
+    def __init__(self, clock: VirtualClock, sources: Sequence[Source]) -> None:
         self._clock = clock
-        self._gpio = gpio
+        self._sources = sources
 
     def next_due_ns(self) -> int | None:
-        return self._clock.now_ns() if self._gpio.ready() else None
+        return self._clock.now_ns() if any(source.ready() for source in self._sources) else None
 
     def run_due(self) -> int:
-        return self._gpio.pump()
+        return sum(source.pump() for source in self._sources)
 
 
 def _hardware(guard: Guard | None, source: str) -> Mapping[int, Callable[..., int]]:

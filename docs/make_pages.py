@@ -109,7 +109,8 @@ def _contexts() -> str:
 
 
 def _fields(layout: Layout) -> str:
-    return "<br>".join(f"{field.offset} {field.scalar.name} `{field.name}`" for field in layout.fields)
+    rows = ((f"{f.offset} {f.scalar.name}", f"{f.name}[{f.count}]" if f.count else f.name) for f in layout.fields)
+    return "<br>".join(f"{what} `{name}`" for what, name in rows)
 
 
 def _helpers() -> str:

@@ -29,6 +29,7 @@ LAYERS = (
         "sections",
         "shared_maps",
         "source",
+        "sources",
         "waiting",
     ),
     ("service", "testing", "gpiozero_factory"),

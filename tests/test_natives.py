@@ -26,7 +26,8 @@ from axiom_hw.clock import MonotonicClock
 from axiom_hw.events import Edge, ctx_of
 from axiom_hw.hooks import Grace
 from axiom_hw.pump import Pump
-from axiom_hw.runtime import Devices, Runtime
+from axiom_hw.runtime import Runtime
+from axiom_hw.sources import Devices
 from tests.fake_lines import FIRST_FD, FakeLines
 from tests.pump_bench import Wire, WireRequest, until
 

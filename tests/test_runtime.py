@@ -21,7 +21,8 @@ from axiom_hw.clock import MS, MonotonicClock, VirtualClock
 from axiom_hw.errors import BackendError, Fault, HookError, OutputError
 from axiom_hw.hooks import Grace, Link
 from axiom_hw.keys import PwmKey
-from axiom_hw.runtime import Devices, Runtime, Trace
+from axiom_hw.runtime import Runtime, Trace
+from axiom_hw.sources import Devices
 from tests.programs import COUNT, FAULTY, Ready, forged, ready
 
 SERVO = PwmKey(0, 0)

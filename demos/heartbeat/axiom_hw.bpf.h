@@ -115,6 +115,55 @@ struct TimerEvent {
 	__u32 overruns;
 };
 
+/* A sample of one channel of a sensor in the kernel's IIO or hwmon. Hook: iio/<device>/<channel>. */
+struct IioEvent {
+	__u64 timestamp_ns;
+	__u32 device_id;
+	__u32 channel;
+	__s32 value;
+	__u32 scale;
+	__s32 offset;
+	__u32 reserved;
+	__u32 seqno;
+	__u32 lost;
+	__s64 micro;
+};
+
+/* Samples of several channels of one sensor, taken at once. Hook: scan/<device>. */
+struct ScanEvent {
+	__u64 timestamp_ns;
+	__u32 device_id;
+	__u32 count;
+	__u32 seqno;
+	__u32 lost;
+	__s32 value[8];
+	__s64 micro[8];
+};
+
+/* A reading of one channel of a sensor on an I2C bus. Hook: i2c/<sensor>/<channel>. */
+struct I2cEvent {
+	__u64 timestamp_ns;
+	__u32 sensor_id;
+	__u32 channel;
+	__s32 value;
+	__u32 status;
+	__u32 seqno;
+	__u32 lost;
+	__s64 micro;
+	__u64 reserved;
+};
+
+/* A record came in on a serial port: a line, or a frame. Hook: serial/<port>. */
+struct SerialEvent {
+	__u64 timestamp_ns;
+	__u32 port_id;
+	__u32 length;
+	__u32 seqno;
+	__u32 lost;
+	__u64 reserved;
+	__u8 data[96];
+};
+
 /* The value of a key. */
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) __attribute__((unused)) = (void *)1;
 
