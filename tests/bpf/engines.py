@@ -1,6 +1,7 @@
 """Both engines through one window: a run, and all that it leaves behind, so that the two can be compared.
 
-`ENGINES` is for `pytest.mark.parametrize`: where native code can't be had, its tests are skipped, and say why.
+`ENGINES` are those that people choose, `CODES` the ways in which `load` runs a program, both for
+`pytest.mark.parametrize`: where native code can't be had, its tests are skipped, and say why.
 """
 
 from __future__ import annotations
@@ -23,10 +24,9 @@ from axiom_hw.bpf.verified import Verified
 from tests.bpf.edge_numbers import interesting
 
 NATIVE: Final = not why_not()
-ENGINES: Final = (
-    "interp",
-    pytest.param("llvm", marks=pytest.mark.skipif(not NATIVE, reason=f"no native code here: {why_not()}")),
-)
+_WHERE_NATIVE: Final = pytest.mark.skipif(not NATIVE, reason=f"no native code here: {why_not()}")
+ENGINES: Final = ("interp", pytest.param("llvm", marks=_WHERE_NATIVE))
+CODES: Final = (*ENGINES, pytest.param("quick", marks=_WHERE_NATIVE))
 
 
 class Engine(Protocol):
@@ -47,18 +47,18 @@ Entries = Mapping[bytes, bytes]
 
 
 def load(engine: str, program: Verified, maps: Sequence[Map], env: Env, *, slots: int = 1) -> Interpreter | Batches:
-    """A program on the engine of that name: interp, llvm, or quick, which is llvm without its optimiser."""
+    """A program on the interpreter, or as native code: llvm optimised, quick as it is first, bare for the fuzzer."""
     match engine:
         case "interp":
             return Interpreter(program, maps, env, slots=slots)
-        case "llvm":
+        case "llvm" | "quick":
             from axiom_hw.bpf.engine.llvm.native import Native
 
-            return Native(program, maps, env, slots=slots)
-        case "quick":
-            from tests.bpf.fuzz.quick import quick
+            return Native(program, maps, env, slots=slots, quick=engine == "quick")
+        case "bare":
+            from tests.bpf.fuzz.bare import bare
 
-            return quick(program, maps, env)
+            return bare(program, maps, env)
         case _:
             raise ValueError(engine)
 

@@ -16,7 +16,7 @@ from axiom_hw.bpf.verifier.codes import TABLE
 from axiom_hw.bpf.verifier.rejection import Refusal
 from axiom_hw.errors import AsmError
 from tests.bpf.case_format import CaseError, Verdict, load, parse, paths
-from tests.bpf.engines import ENGINES, outcome
+from tests.bpf.engines import CODES, outcome
 from tests.bpf.fuzz.oracle import NoisyEnv, examine, judge, run_counted
 
 PATIENT_NS = 300_000_000_000  # a slow machine must come to the same verdict
@@ -41,7 +41,7 @@ def test_case(path: Path) -> None:
     examine(verdict, Random(0))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", CODES)
 @pytest.mark.parametrize("path", [path for path in paths() if load(path).reject is None], ids=lambda path: path.stem)
 def test_accepted_case(path: Path, engine: str) -> None:
     """The result that the file pins; what the run leaves behind, as on the interpreter."""

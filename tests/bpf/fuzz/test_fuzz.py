@@ -114,14 +114,14 @@ def test_both_engines_agree(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.skipif(not NATIVE, reason=f"no native code here: {why_not()}")
 def test_a_wrong_instruction_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison sees what it should: here native code shifts in zeros for the sign."""
-    from tests.bpf.fuzz import equal, quick
+    from tests.bpf.fuzz import bare, equal
 
-    right = quick.lift
-    monkeypatch.setattr(quick, "lift", lambda *given: right(*given).replace(" ashr ", " lshr "))
+    right = bare.lift
+    monkeypatch.setattr(bare, "lift", lambda *given: right(*given).replace(" ashr ", " lshr "))
     text = "r0 = *(u64 *)(r1 + 0)\nr1 = 0x8000000000000000 ll\nr0 |= r1\nr0 s>>= 1\nexit"
     spec = ProgramSpec("signed", assemble_insns(text), (), CtxSpec(8))
     with pytest.raises(equal.Different, match=r"r0 is 0x[c-f][0-9a-f]+ or 0x[4-7][0-9a-f]+"):
-        equal.compare(verify(spec), 0, engine="quick", on_kernel=False, tally=equal.Tally())
+        equal.compare(verify(spec), 0, engine="bare", on_kernel=False, tally=equal.Tally())
 
 
 def test_a_finding_is_a_case_file() -> None:

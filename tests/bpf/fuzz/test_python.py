@@ -26,8 +26,8 @@ from axiom_hw.bpf.verifier import Limits, Rejected, verify
 from tests.bpf.engine.rigs import ScriptedEnv
 from tests.bpf.frontend import program_cases
 from tests.bpf.frontend.program_cases import PassedOver
+from tests.bpf.fuzz.bare import bare
 from tests.bpf.fuzz.python_source import case_text
-from tests.bpf.fuzz.quick import quick
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "6"))
 SEED = int(os.environ.get("FUZZ_SEED") or Random().getrandbits(32))
@@ -58,7 +58,7 @@ def try_function(data: bytes, tally: Counter[str]) -> None:
         return
     maps = [create_map(spec) for spec in program.spec.maps]
     env: Env = ScriptedEnv()
-    engines = Interpreter(program, maps, env), quick(program, maps, env)
+    engines = Interpreter(program, maps, env), bare(program, maps, env)
     compared = 0
     for inputs in itertools.islice(program_cases.draws(case, seed=len(text)), INPUTS):
         try:

@@ -1,8 +1,8 @@
-"""Native code made fast rather than fast code: for a fuzzer, which compiles many thousands of programs.
+"""Native code made as fast as can be rather than fast code: for a fuzzer, which compiles thousands of programs.
 
 What the lifter writes goes to the instruction selector as it is: no passes. Map operations are compiled once for each
-shape of map in the process's life, and called at their address. Programs that are to be optimised as always go through
-`Native` itself.
+shape of map in the process's life, and called at their address. Programs that are to be compiled as in production, for
+quick code or optimised, go through `Native` itself.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 from llvmlite import binding
 
-from axiom_hw.bpf.engine.llvm.code import Code
 from axiom_hw.bpf.engine.llvm.entry import with_batch
 from axiom_hw.bpf.engine.llvm.instance import Instance
-from axiom_hw.bpf.engine.llvm.jit import Library, compile_ir, load
+from axiom_hw.bpf.engine.llvm.jit import compile_ir
 from axiom_hw.bpf.engine.llvm.lift import lift
+from axiom_hw.bpf.engine.llvm.link import link
+from axiom_hw.bpf.engine.llvm.loading import Library, load
 from axiom_hw.bpf.engine.llvm.native import offers_of
-from axiom_hw.bpf.engine.llvm.symbols import resolve, undefined
+from axiom_hw.bpf.engine.llvm.symbols import resolve
 from axiom_hw.bpf.engine.llvm.target import LOCK, host
 from axiom_hw.bpf.engine.machine import Env
 from axiom_hw.bpf.frontend.raw import RawModule
@@ -33,15 +34,15 @@ _numbers: Final = count()
 _kept: Final[list[Library]] = []
 
 
-def quick(program: Verified, maps: Sequence[Map], env: Env) -> Instance:
-    """As `Native`, without its optimiser."""
+def bare(program: Verified, maps: Sequence[Map], env: Env) -> Instance:
+    """As `Native`, without any pass."""
     spec = program.spec
     text = with_batch(lift(program, maps, _Shared(), offers_of(env)), insns=_OUT_OF_LINE, ctx_bytes=spec.ctx.size)
     with LOCK:
         module = binding.parse_assembly(host().preamble + text, binding.create_context())
         module.verify()
-        image = _machine().emit_object(module)
-    return Instance(Code(image, undefined(image)), spec, maps, env, 1)
+        image = host().quick.emit_object(module)
+    return Instance(link(image, spec.name), spec, maps, env, 1)
 
 
 class _Shared:
@@ -69,7 +70,7 @@ def _compiled(function: Callable[..., object], constants: tuple[object, ...]) ->
     assert head, f"{symbol} isn't defined as expected"
     result, parameters = head.groups()
     code = compile_ir(text.replace(head[0], f"define {result} @{symbol}({parameters}) nounwind"), symbol)
-    library = load(code, resolve(code.needs, {}, symbol), (symbol,), symbol)
+    library = load(code, resolve(code.needs, {}, symbol), symbol)
     _kept.append(library)
     assign = "" if result == "void" else "%result = "
     answer = "ret void" if result == "void" else f"ret {result} %result"
@@ -78,12 +79,3 @@ def _compiled(function: Callable[..., object], constants: tuple[object, ...]) ->
         f"  %there = inttoptr i64 {library.addresses[symbol]} to ptr\n"
         f"  {assign}call {result} %there({parameters})\n  {answer}\n}}\n"
     )
-
-
-@cache
-def _machine() -> Any:
-    with LOCK:
-        target = binding.Target.from_triple(host().triple)
-        return target.create_target_machine(
-            cpu=host().cpu, features=host().features, opt=0, reloc="pic", codemodel="small"
-        )
