@@ -52,7 +52,7 @@ from axiom_hw.sources import Devices
 from axiom_hw.waiting import Pace, PacedWaiter
 
 Scenario = Callable[[MockBench], None]
-IDLE_RUN_S = 10  # of virtual time, for an app that nobody watches
+IDLE_RUN_S = 10  # of virtual time, behind the last step of the scenario where there is one
 F = TypeVar("F", bound=Callable[..., int])
 
 
@@ -78,6 +78,7 @@ class App:
         self._waiters: list[PacedWaiter] = []
         self._scenario: Scenario | None = None
         self._failed = False
+        self._ends_by_itself = False
         console.install_excepthook()
 
     # maps
@@ -257,6 +258,9 @@ class App:
             runtime.start()
             if options.duration_ns is not None:
                 runtime.scheduler.after(options.duration_ns, lambda *_: self.end())
+            elif self._ends_by_itself and isinstance(runtime.clock, VirtualClock):
+                last_ns = self.bench.last_step_ns if self.bench is not None else runtime.clock.now_ns()
+                runtime.scheduler.at(last_ns + IDLE_RUN_S * 1_000_000_000, self._at_idle_end)
             yield runtime
         finally:
             with console.undisturbed():
@@ -303,20 +307,15 @@ class App:
         device that fails prints a sentence and exits with 1. Outputs reach their safe states in each case. Call it in
         the main thread, the only one that hears signals.
 
-        Without a body, each change of an output of the mock bench is printed. Without a scenario as well, virtual time
-        ends after 10 s unless the options say otherwise: nothing slows it down, and a timer would print for ever.
+        Without a body, each change of an output of the mock bench is printed. Virtual time ends 10 s behind the last
+        step of the scenario unless the options say otherwise: nothing slows it down, and a timer would print for ever.
         """
         options = parse_options(self.name, sys.argv[1:] if argv is None else argv)
-        unwatched = options.mock and body is None
-        endless = unwatched and self._scenario is None and options.duration_ns is None and not options.real_time
-        if unwatched:
+        if options.mock and body is None:
             self._scenario = partial(_watched, self, self._scenario)
-        if endless:
-            options = replace(options, duration_ns=IDLE_RUN_S * 1_000_000_000)
+        self._ends_by_itself = True
         try:
             with console.ended_by_signals(), console.threads_watched(self._thread_failed), self.running(options):
-                if endless:
-                    print(f"{IDLE_RUN_S}s of virtual time; --for TIME sets another end", file=sys.stderr)
                 (body or self.wait)()
         except KeyboardInterrupt:
             pass  # how a run ends that nobody told when
@@ -364,6 +363,11 @@ class App:
             on_error=self._device_failed, engine=options.engine, cache=open_cache(options.cache),
             on_engine=console.tell,
         )  # fmt: skip
+
+    def _at_idle_end(self, *_: int) -> None:
+        if self.runtime is not None and self.runtime.timers.keys() and not self.over:  # else all came to rest long ago
+            print(f"{IDLE_RUN_S}s of virtual time; --for TIME sets another end", file=sys.stderr)
+        self.end()
 
     def _thread_failed(self) -> None:
         self._failed = True

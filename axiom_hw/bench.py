@@ -90,6 +90,11 @@ class MockBench:
         self._cursor_ns = max(self._cursor_ns, self.clock.now_ns()) + _ns(delay)
         return Later(self, self._cursor_ns)
 
+    @property
+    def last_step_ns(self) -> int:
+        """The time of the last step that `after` was asked for."""
+        return max(self._cursor_ns, self.clock.now_ns())
+
     def _switch(self, name: str, value: int, bounces: int) -> None:
         line = self.board.input(name)
         chip, level, now = self._chip(line.chip_id), value ^ line.active_low, self.clock.now_ns()

@@ -13,6 +13,7 @@ from axiom_hw.app import App
 from axiom_hw.backends.gpio import LineEvent
 from axiom_hw.backends.mock_gpio import MockRequest
 from axiom_hw.board import parse_board
+from axiom_hw.bpf.asm import assemble
 from axiom_hw.errors import BackendError
 from tests.programs import FAULTY, forged, ticks
 
@@ -153,3 +154,17 @@ def test_without_a_body_outputs_are_shown_in_a_scenario_too(capsys: pytest.Captu
     app.main(argv=["--mock", "--engine", "interp"])
     out = capsys.readouterr().out
     assert out == "    0.105 s  led    on\n    0.205 s  led    off\n"
+
+
+def test_a_scenario_beside_a_timer_ends_10_s_behind_its_last_step(capsys: pytest.CaptureFixture[str]) -> None:
+    app = App("x", board="rpi5-bench")
+    app.load(assemble("r0 = 0\nexit"), on="timer/3s")
+
+    @app.scenario
+    def play(bench: hw.MockBench) -> None:
+        bench.after("1s").press("button")
+
+    assert run(app, app.wait, "--mock") == 0
+    assert capsys.readouterr().err == "10s of virtual time; --for TIME sets another end\n"
+    assert app.now_ns() == 11_000_000_000
+    assert [link.runs for link in app.links] == [3]
