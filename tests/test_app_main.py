@@ -158,7 +158,7 @@ def test_without_a_body_outputs_are_shown_in_a_scenario_too(capsys: pytest.Captu
 
 def test_a_scenario_beside_a_timer_ends_10_s_behind_its_last_step(capsys: pytest.CaptureFixture[str]) -> None:
     app = App("x", board="rpi5-bench")
-    app.load(assemble("r0 = 0\nexit"), on="timer/3s")
+    app.load(assemble("r0 = 0\nexit").programs[0].insns, on="timer/3s")
 
     @app.scenario
     def play(bench: hw.MockBench) -> None:
