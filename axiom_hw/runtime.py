@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Final, Self, cast
 
@@ -33,8 +34,9 @@ from axiom_hw.errors import AxiomError, BackendError, Fault, HookError
 from axiom_hw.events import PwmEvent
 from axiom_hw.executor import Executor
 from axiom_hw.hooks import Link, Registry
-from axiom_hw.keys import PwmKey, TimerKey
+from axiom_hw.keys import HookKey, PwmKey, TimerKey
 from axiom_hw.natives import Natives, inputs_of
+from axiom_hw.recorder.tap import Attached, Bench, Tap
 from axiom_hw.scheduler import Scheduler
 from axiom_hw.sections import keys_of
 from axiom_hw.slots import Slots
@@ -60,8 +62,9 @@ class _Env:
         self._runtime = runtime
         self._name = name
         self._random = random.Random(f"{runtime.seed} {name}").getrandbits  # programs don't share their numbers
-        self.now_ns = runtime.clock.now_ns
-        self.monotonic = isinstance(runtime.clock, MonotonicClock)  # native code may ask the system itself
+        self.now_ns = runtime.now_ns
+        # Native code may ask the system itself, but for a tap, which keeps the time still during an event.
+        self.monotonic = isinstance(runtime.clock, MonotonicClock) and runtime.tap is None
         self.hardware = _hardware(runtime.guard, name)
         self.natives = runtime.guard.natives(name) if runtime.guard is not None else {}
 
@@ -76,7 +79,8 @@ class Runtime:
     """One bench, running. `on_fault` and `on_trace` are told of faults and of lines that programs print.
 
     `on_error` is told when a device fails while it runs, `on_engine` when a program can't become native code and stays
-    on the interpreter. `seed` decides the random numbers of programs. `cache` keeps compiled programs on disk.
+    on the interpreter. `seed` decides the random numbers of programs. `cache` keeps compiled programs on disk. `tap`
+    records what reaches the programs, or replays it; events then go through Python, one at a time.
 
     Synchronization: `attach` and the attributes from any thread; opened and closed by one owner.
     """
@@ -97,6 +101,7 @@ class Runtime:
         engine: Engine = Engine.INTERP,
         cache: Cache | None = None,
         on_engine: Callable[[AxiomError], None] | None = None,
+        tap: Tap | None = None,
     ) -> None:
         """Raises `BackendError` where a line or channel of the board can't be had, `MissingDependency` where the engine
         can't."""
@@ -108,6 +113,11 @@ class Runtime:
         self.registry = Registry(Slots(slots), budget_insns)
         self.loader = Loader(engine, slots, cache, self.registry.retarget, on_engine or (lambda error: None))
         self.executor = Executor(self.registry, on_fault)
+        self.tap = tap
+        self.fire: Callable[[HookKey, bytes], None] = self.executor.fire if tap is None else tap.fire
+        self.now_ns: Callable[[], int] = clock.now_ns if tap is None else tap.now_ns  # for programs and the guard
+        if tap is not None:
+            tap.connect(Bench(board, clock, self.executor, self.registry.slots, seed, self.loader.engine.value))
         self.scheduler = scheduler if scheduler is not None else Scheduler(clock)
         self.timers = TimerAdapter(self.scheduler, self._timer_fired)
         self.attached: list[Link] = []
@@ -123,30 +133,35 @@ class Runtime:
             self._open(board, devices, on_error)
 
     def _open(self, board: Board, devices: Devices, on_error: Callable[[AxiomError], None] | None) -> None:
-        natives = None
-        if self.loader.engine is not Engine.INTERP and isinstance(self.clock, MonotonicClock):
+        natives, tap = None, self.tap
+        if tap is None and self.loader.engine is not Engine.INTERP and isinstance(self.clock, MonotonicClock):
             natives = Natives(self.registry, self.executor, self.loader.cache)
         make_server = natives.make_server if natives is not None else None
-        self.gpio = GpioAdapter(
-            devices.gpio, board, self.executor.fire, self.clock, on_error=on_error, make_server=make_server
-        )
+        gpio = devices.gpio if tap is None else tap.gpio(devices.gpio)
+        self.gpio = GpioAdapter(gpio, board, self.fire, self.clock, on_error=on_error, make_server=make_server)
+        read_input = self.gpio.read if tap is None else partial(_tapped, tap, self.gpio.read)
         self.sources = (self.gpio,)
         try:
-            around = Surroundings(self.executor.fire, self.clock, self.scheduler, on_error, make_server)
-            self.sources += open_sources(board, devices, around)
+            around = Surroundings(self.fire, self.clock, self.scheduler, on_error, make_server)
+            if tap is None or not tap.is_replay:
+                self.sources += open_sources(board, devices, around)
             self.guard = Guard.open(
-                board, devices.gpio, devices.pwm, self.clock,
-                read_input=self.gpio.read, on_missing=lambda channel, error: self.missing.append((channel.name, error)),
+                board, gpio, devices.pwm, self.clock if tap is None else tap,
+                read_input=read_input, on_missing=lambda channel, error: self.missing.append((channel.name, error)),
                 make_ask=natives.make_ask if natives is not None else None, inputs=inputs_of(self.gpio.feeds()),
             )  # fmt: skip
         except BaseException:  # Ctrl-C too: somebody else may want the lines
             self._close_sources()
+            if tap is not None:
+                tap.close()
             raise
         self.guard.on_pwm_applied(self._pwm_applied)
 
     def start(self) -> None:
         """Let events come: from the devices' and the timers' threads, or as a virtual clock moves."""
         self.scheduler.start()
+        if self.tap is not None:
+            self.tap.start()
         if isinstance(self.clock, VirtualClock):
             self._pump = _Pump(self.clock, self.sources)
             self.clock.drive(self._pump)
@@ -170,10 +185,11 @@ class Runtime:
             raise HookError(verified.spec.name, "comes too late: the run is over", "attach it while the runtime runs")
         loaded = self.load(verified, maps)
         try:
-            keys = keys_of(section, self.board, self.timers.add)
+            keys = keys_of(section, self.board, self._start_timer)
         except HookError as error:
             raise HookError(f"{loaded.name}, {error.place}", error.problem, error.fix) from None
-        timers = [key for key in keys if isinstance(key, TimerKey)]
+        started = self.timers.keys()
+        timers = [key for key in keys if isinstance(key, TimerKey) and key in started]
         try:
             link = self.registry.attach(loaded, *keys, priority=priority)
         except HookError:
@@ -182,6 +198,8 @@ class Runtime:
             raise
         self._links_by_timer.update(dict.fromkeys(timers, link))
         self.attached.append(link)
+        if self.tap is not None:
+            self.tap.attached(Attached(verified, maps, section, keys, priority))
         return link
 
     def traced(self, trace: Trace) -> None:
@@ -216,6 +234,8 @@ class Runtime:
             finally:
                 self._close_sources()
                 self.loader.close()
+                if self.tap is not None:
+                    self.tap.close()
 
     def _close_sources(self) -> None:
         for source in self.sources:
@@ -230,15 +250,23 @@ class Runtime:
     ) -> None:
         self.close()
 
+    def _start_timer(self, period_ns: int) -> TimerKey:
+        given = self.tap.timer(period_ns) if self.tap is not None else None
+        return self.timers.add(period_ns) if given is None else given
+
     def _timer_fired(self, key: TimerKey, ctx: bytes) -> None:
-        self.executor.fire(key, ctx)
+        self.fire(key, ctx)
         link = self._links_by_timer.get(key)
         if link is not None and not link.active:  # detached for good: virtual time would never come to rest
             self._links_by_timer.pop(key)
             self.timers.remove(key)
 
     def _pwm_applied(self, channel: PwmChannel, event: PwmEvent) -> None:
-        self.executor.fire(PwmKey(channel.chip_id, channel.channel), cast(Struct, event).pack())
+        self.fire(PwmKey(channel.chip_id, channel.channel), cast(Struct, event).pack())
+
+
+def _tapped(tap: Tap, read: Callable[[int, int], int], chip_id: int, line: int) -> int:
+    return tap.read_input(chip_id, line, read)
 
 
 class _Pump:
