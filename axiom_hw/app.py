@@ -39,7 +39,7 @@ from axiom_hw.bpf.verified import Verified
 from axiom_hw.bpf.verifier import verify
 from axiom_hw.clock import Clock, MonotonicClock, VirtualClock
 from axiom_hw.engines import open_cache
-from axiom_hw.errors import AxiomError, SpecError
+from axiom_hw.errors import AxiomError, HookError, SpecError
 from axiom_hw.events import ctx_of
 from axiom_hw.hooks import Link
 from axiom_hw.levels import show_outputs
@@ -347,7 +347,10 @@ class App:
         proved = [verify(spec) for spec in program.specs(board, self._own_maps)]
         bound: dict[str, Map] = {}
         name = program.function.__name__
-        return tuple(_Program(one, self._maps.bind(name, one.spec.maps, bound), program.priority) for one in proved)
+        return tuple(
+            _Program(one, self._maps.bind(name, one.spec.maps, bound), program.priority, program.place)
+            for one in proved
+        )
 
     def _compose(self, options: Options, board: Board | None) -> Runtime:
         clock: Clock = VirtualClock() if options.mock and not options.real_time else MonotonicClock()
@@ -386,9 +389,14 @@ class _Program:
     verified: Verified
     maps: tuple[Map, ...]
     priority: int
+    place: str = ""  # of its source, where that is Python
 
     def attach(self, runtime: Runtime) -> Link:
-        return runtime.attach(self.verified, self.maps, self.verified.spec.section, priority=self.priority)
+        try:
+            return runtime.attach(self.verified, self.maps, self.verified.spec.section, priority=self.priority)
+        except HookError as error:
+            place = f"{self.place}: {error.place}" if self.place else error.place
+            raise HookError(place, error.problem, error.fix) from None
 
 
 def _watched(app: App, scenario: Scenario | None, bench: MockBench) -> None:

@@ -36,6 +36,12 @@ class Written:
     hooks: tuple[str, ...]
     priority: int = 0
 
+    @property
+    def place(self) -> str:
+        """Its file and the line where it begins."""
+        code = self.function.__code__
+        return f"{code.co_filename}:{code.co_firstlineno}"
+
     def specs(self, board: Board | None, maps: Callable[[], Collection[Map]]) -> tuple[ProgramSpec, ...]:
         """A spec for each hook. Raises `Refused` for what isn't a program, with the line and what to write instead.
 

@@ -168,3 +168,19 @@ def test_a_scenario_beside_a_timer_ends_10_s_behind_its_last_step(capsys: pytest
     assert capsys.readouterr().err == "10s of virtual time; --for TIME sets another end\n"
     assert app.now_ns() == 11_000_000_000
     assert [link.runs for link in app.links] == [3]
+
+
+def test_a_hook_that_the_board_doesnt_have_is_told_with_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+    app = App("x", board="rpi5-bench")
+
+    @app.on("gpio/buton")
+    def follow(ctx: hw.GpioEvent) -> int:
+        return 0
+
+    line = follow.__code__.co_firstlineno
+    assert run(app, None, "--mock") == 1
+    assert capsys.readouterr().err == (
+        f"{__file__}:{line}: follow, section 'gpio/buton' on boards/rpi5-bench.toml: "
+        f"has no input `buton`; it has {', '.join(row.name for row in hw.load_board('rpi5-bench').inputs)}\n"
+        "    fix    did you mean `button`?\n"
+    )
