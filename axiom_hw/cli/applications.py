@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from axiom_hw.board import Board, load_board
 from axiom_hw.bpf.spec import MapSpec, ObjectSpec, ProgramSpec
 from axiom_hw.errors import AxiomError, SpecError
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from axiom_hw.app import App
 
 
-def read_application(file: str) -> ObjectSpec:
-    """The programs and maps of the applications in a file, with the names of their boards.
+def read_application(file: str, board: str = "") -> ObjectSpec:
+    """The programs and maps of the applications in a file, with the names of their boards, or of another one.
 
     Raises `AxiomError` for what is wrong with a program, `SpecError` where there is no application.
     """
@@ -28,20 +29,21 @@ def read_application(file: str) -> ObjectSpec:
     apps = list({id(found): found for found in _names(file).values() if isinstance(found, App)}.values())
     if not apps:
         raise SpecError(file, "makes no App, so it has no programs", "`app = hw.App(...)` at the top level of the file")
-    programs = [program for app in apps for program in _programs(app)]
+    instead = load_board(board) if board else None
+    programs = [program for app in apps for program in _programs(app, instead)]
     if not programs:
         raise SpecError(file, "its App has no program", 'a function with @app.on("..."), or app.load(...)')
     maps = {spec.name: spec for program in programs for spec in program.maps}
     return ObjectSpec(file, tuple(programs), tuple(maps.values()))
 
 
-def _programs(app: App) -> list[ProgramSpec]:
+def _programs(app: App, board: Board | None) -> list[ProgramSpec]:
     """Constants and variables of a program belong to it alone: they get its name, as `follow.rodata`."""
 
     def named(program: ProgramSpec, spec: MapSpec) -> MapSpec:
         return replace(spec, name=f"{program.name}{spec.name}") if spec.name.startswith(".") else spec
 
-    return [replace(program, maps=tuple(named(program, m) for m in program.maps)) for program in app.specs()]
+    return [replace(program, maps=tuple(named(program, m) for m in program.maps)) for program in app.specs(board)]
 
 
 def _names(file: str) -> dict[str, object]:

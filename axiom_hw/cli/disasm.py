@@ -26,6 +26,7 @@ def disasm(
     show_bytes: Annotated[bool, typer.Option("--bytes", help="Show the bytes of each instruction.")] = False,
     program: Annotated[str, typer.Option(metavar="NAME", help="Only this program.")] = "",
     source: Annotated[bool, typer.Option("--source", help="Source, BPF and native code side by side.")] = False,
+    board: Annotated[str, typer.Option(metavar="NAME", help="The board of an application, instead of its own.")] = "",
 ) -> None:  # fmt: skip
     """List the instructions of each program, in the syntax of llvm-objdump."""
     from axiom_hw.bpf.insn import decode
@@ -34,7 +35,7 @@ def disasm(
     from axiom_hw.errors import EncodingError
 
     if source:
-        _side_by_side(file, program)
+        _side_by_side(file, program, board)
         return
     if file == STDIN or Path(file).suffix in (".hex", ".bin", ".raw"):
         name = "standard input" if file == STDIN else file
@@ -49,16 +50,16 @@ def disasm(
         except EncodingError as error:
             raise EncodingError(f"{name}, {error.place}", error.problem, "is the end cut off?") from None
     else:
-        spec = read_programs(file, no_ctx)
+        spec = read_programs(file, no_ctx, board)
         rows = list(listing(chosen(spec, program), show_lines=lines, show_bytes=show_bytes))
     write_bytes("".join(f"{row}\n" for row in rows).encode(errors="backslashreplace"), "-")
 
 
-def _side_by_side(file: str, name: str) -> None:
+def _side_by_side(file: str, name: str, board: str) -> None:
     from axiom_hw.cli.output import table
     from axiom_hw.cli.sides import HEADERS, sides
 
-    for number, one in enumerate(chosen(read_programs(file), name)):
+    for number, one in enumerate(chosen(read_programs(file, board=board), name)):
         if number:
             typer.echo()
         typer.echo(f"{one.name} on {one.section}" if one.section else one.name)

@@ -36,17 +36,18 @@ def no_ctx(section: str) -> CtxSpec:
     return CtxSpec(0)
 
 
-def read_programs(file: str, ctx: Callable[[str], CtxSpec] = ctx_of) -> ObjectSpec:
+def read_programs(file: str, ctx: Callable[[str], CtxSpec] = ctx_of, board: str = "") -> ObjectSpec:
     """The programs of a `.bpf.o`, `.bpf.s` or `.py` file, `-` being standard input. Raises `AxiomError`.
 
-    Those of an application (`.py`) have the contexts of their hooks, whatever `ctx` says.
+    Those of an application (`.py`) have the contexts of their hooks, whatever `ctx` says, and the names of its board,
+    or of another `board`.
     """
     name = "standard input" if file == STDIN else file
     suffix = Path(file).suffix
     if suffix == ".py" and os.path.exists(file):
         from axiom_hw.cli.applications import read_application
 
-        return read_application(file)
+        return read_application(file, board)
     if suffix in _OTHER:
         fix = _OTHER[suffix].format(name=file, stem=os.path.splitext(file)[0])
         raise ObjectError(

@@ -10,7 +10,7 @@ import typer
 
 from axiom_hw.bpf.spec import CtxSpec
 from axiom_hw.cli.output import table
-from axiom_hw.cli.programs import complete_programs, read_programs
+from axiom_hw.cli.programs import complete_programs, ctx_of, read_programs
 from axiom_hw.errors import AxiomError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def verify_(
         typer.Option("--ctx", metavar="BYTES", min=0, max=1 << 20,
                      help="The size of the context, whatever the section says: for programs of other hooks."),
     ] = None,
+    board: Annotated[str, typer.Option(metavar="NAME", help="The board of an application, instead of its own.")] = "",
 ) -> None:  # fmt: skip
     """Prove programs safe, or say why not.
 
@@ -49,7 +50,7 @@ def verify_(
 
         verify_batch(batch)
         return
-    accepted = [_verify_file(file, ctx) for file in files or ()]
+    accepted = [_verify_file(file, ctx, board) for file in files or ()]
     if not all(accepted):
         raise typer.Exit(1)
 
@@ -59,10 +60,10 @@ def register(app: typer.Typer) -> None:
     app.command("verify")(verify_)
 
 
-def _verify_file(file: str, ctx_bytes: int | None) -> bool:
+def _verify_file(file: str, ctx_bytes: int | None, board: str) -> bool:
     """Print a row for each program, then the refusals whole. True where all are accepted."""
     try:
-        spec = read_programs(file) if ctx_bytes is None else read_programs(file, lambda _: CtxSpec(ctx_bytes))
+        spec = read_programs(file, ctx_of if ctx_bytes is None else lambda _: CtxSpec(ctx_bytes), board)
     except AxiomError as error:
         sys.stdout.flush()
         typer.echo(str(error), err=True)

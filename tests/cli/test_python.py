@@ -111,3 +111,16 @@ def test_a_refusal_is_a_sentence_for_run_and_verify_alike(cli, tmp_path):
     result = cli("run", file, "--mock", "--for", "1s")
     assert result.code == 1
     assert result.err == refusal
+
+
+@pytest.mark.llvm
+def test_names_are_those_of_another_board_where_one_is_given(cli, tmp_path):
+    other = tmp_path / "other.toml"
+    bench = (ROOT / "boards/rpi5-bench.toml").read_text()
+    other.write_text(bench.replace("[output.led]\nline = 18", "[output.led]\nline = 23"))
+    assert "r1 = 18\n" in cli("disasm", BUTTON).out
+    assert "r1 = 23\n" in cli("disasm", BUTTON, "--board", other).out
+    other.write_text(bench.replace("[output.led]", "[output.lamp]"))
+    result = cli("verify", BUTTON, "--board", other)
+    assert result.code == 1
+    assert f"{other}: has no output `led`; it has lamp" in result.err
