@@ -1,7 +1,7 @@
 """What tests of the engines share: an environment whose time, randomness and trace they script.
 
-A program that the verifier accepts runs on native code as well, on copies of its maps and its environment: each run
-of a test with one slot compares the two.
+A program that the verifier accepts runs as native code as well, quick and optimised, on copies of its maps and its
+environment: each run of a test with one slot compares them.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ class Rig:
     interpreter: Interpreter
     maps: Sequence[Map]
     env: ScriptedEnv
-    twin: Twin | None = None
+    twins: Sequence[Twin] = ()
 
     def run(self, ctx: bytes | bytearray = b"", slot: int = 0) -> int:
-        compare = self.twin.follow(self, bytes(ctx), slot) if self.twin else None
+        comparisons = [twin.follow(self, bytes(ctx), slot) for twin in self.twins]
         r0 = self.interpreter.run(ctx, slot)
-        if compare:
+        for compare in comparisons:
             compare(r0)
         return r0
 
@@ -94,16 +94,19 @@ def load(
     maps = [create_map(spec) for spec in specs]
     program = Unverified(ProgramSpec("p", insns, specs, ctx))
     interpreter = Interpreter(program, maps, env, slots=slots, budget=budget)
-    return Rig(interpreter, maps, env, _twin(program.spec, env) if budget is None and slots == 1 else None)
+    return Rig(interpreter, maps, env, _twins(program.spec, env) if budget is None and slots == 1 else ())
 
 
-def _twin(spec: ProgramSpec, env: ScriptedEnv) -> Twin | None:
+def _twins(spec: ProgramSpec, env: ScriptedEnv) -> Sequence[Twin]:
     """None where the program can't be proved, asks the hardware, which would be asked twice, or can't be compiled."""
     if not NATIVE or env.hardware:
-        return None
+        return ()
     try:
         verdict = verify(spec)
     except Rejected:
-        return None
-    maps, own = [create_map(declared) for declared in spec.maps], ScriptedEnv()
-    return Twin(load_on("llvm", verdict, maps, own), maps, own)
+        return ()
+    twins = []
+    for code in ("llvm", "quick"):
+        maps, own = [create_map(declared) for declared in spec.maps], ScriptedEnv()
+        twins.append(Twin(load_on(code, verdict, maps, own), maps, own))
+    return twins

@@ -50,8 +50,9 @@ def test_vector_as_native_code(vector: Vector) -> None:
         with pytest.raises(Rejected):
             verify(spec)
     else:
-        mem = bytearray(vector.mem or b"")
-        assert load_on("llvm", verify(spec), [create_map(MAP)], ScriptedEnv()).run(mem) == vector.r0
+        for code in ("llvm", "quick"):
+            mem = bytearray(vector.mem or b"")
+            assert load_on(code, verify(spec), [create_map(MAP)], ScriptedEnv()).run(mem) == vector.r0, code
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda v: v.name)

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import pytest
 
 from axiom_hw.bpf.layout import array_of, layout, s16, s32, u8, u16, u32, u64, zeros
-from tests.bpf.engines import ENGINES
+from tests.bpf.engines import CODES
 from tests.bpf.frontend.library import array, hashed, ring, run
 
-pytestmark = [pytest.mark.llvm, pytest.mark.parametrize("engine", ENGINES)]
+pytestmark = [pytest.mark.llvm, pytest.mark.parametrize("engine", CODES)]
 
 
 class Mode(IntEnum):

@@ -28,7 +28,10 @@ def compiled(case: Case) -> ProgramSpec:
 def same_everywhere(case: Case) -> None:
     program = verify(compiled(case))
     maps = [create_map(spec) for spec in program.spec.maps]  # constants that LLVM looks up
-    engines = Interpreter(program, maps, ScriptedEnv()), Native(program, maps, ScriptedEnv())
+    engines = (
+        Interpreter(program, maps, ScriptedEnv()), Native(program, maps, ScriptedEnv()),
+        Native(program, maps, ScriptedEnv(), quick=True),
+    )  # fmt: skip
     compared = 0
     for inputs in program_cases.draws(case):
         try:

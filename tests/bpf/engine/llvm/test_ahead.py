@@ -81,12 +81,15 @@ def contexts(count: int) -> bytes:
     return b"".join((n * n + n // 3).to_bytes(8, "little") for n in range(1, count + 1))
 
 
+@pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("size", [64, 128, 1024, 4096])
-def test_a_batch_leaves_the_ring_as_single_runs_do(size: int) -> None:
+def test_a_batch_leaves_the_ring_as_single_runs_do(size: int, quick: bool) -> None:
     one, many = ring_of(size), ring_of(size)
     interpreter = Interpreter(proved(SEND, one.spec, ctx=CTX), [one], ScriptedEnv())
-    native = Native(proved(SEND, many.spec, ctx=CTX), [many], ScriptedEnv())
+    native = Native(proved(SEND, many.spec, ctx=CTX), [many], ScriptedEnv(), quick=quick)
     for count in (1, 2, 30, 100, 7):
+        if count == 100:
+            native.improve()
         data = contexts(count)
         for at in range(0, len(data), 8):
             interpreter.run(data[at : at + 8])

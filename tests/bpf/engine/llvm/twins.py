@@ -1,19 +1,22 @@
-"""One program on both engines, with what can be seen of each run."""
+"""One program on the interpreter and as native code, optimised and quick, with what can be seen of each run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from axiom_hw.bpf.asm import assemble_insns
 from axiom_hw.bpf.engine.interp import Interpreter
 from axiom_hw.bpf.engine.llvm.native import Native
+from axiom_hw.bpf.engine.machine import Env
 from axiom_hw.bpf.maps import Map, RingBuf, create_map
 from axiom_hw.bpf.spec import CtxSpec, MapSpec, ProgramSpec
 from axiom_hw.bpf.verified import Verified
 from axiom_hw.bpf.verifier import verify
 from axiom_hw.errors import AxiomError
 from tests.bpf.engine.rigs import ScriptedEnv
+from tests.bpf.engines import Engine
 
 Hardware = Mapping[int, Callable[..., int]]
 
@@ -36,7 +39,10 @@ def proved(text: str, *specs: MapSpec, ctx: CtxSpec = CtxSpec(0)) -> Verified:  
 
 
 def on(
-    engine: type[Interpreter] | type[Native], program: Verified, inputs: Sequence[bytes], hardware: Hardware
+    engine: Callable[[Verified, Sequence[Map], Env], Engine],
+    program: Verified,
+    inputs: Sequence[bytes],
+    hardware: Hardware,
 ) -> Seen:
     """Run on each input in turn."""
     maps = [create_map(spec) for spec in program.spec.maps]
@@ -63,10 +69,12 @@ def same(
     inputs: Sequence[bytes] = (b"",),
     hardware: Hardware | None = None,
 ) -> Seen:
-    """Assert that both engines do the same; what they did."""
+    """Assert that all do the same; what they did."""
     program = proved(text, *specs, ctx=ctx)
-    plain, native = (on(engine, program, inputs, hardware or {}) for engine in (Interpreter, Native))
+    engines = (Interpreter, Native, partial(Native, quick=True))
+    plain, native, quick = (on(engine, program, inputs, hardware or {}) for engine in engines)
     assert native == plain
+    assert quick == plain
     return plain
 
 
