@@ -62,7 +62,7 @@ def cache_in(directory: Path) -> Cache:
 
 def unload() -> None:
     """Give the code back of programs that nobody holds any more."""
-    from axiom_hw.bpf.engine.llvm.jit import reap
+    from axiom_hw.bpf.engine.llvm.loading import reap
 
     reap()
 

@@ -23,9 +23,10 @@ from axiom_hw.bpf.engine.llvm.code import Code
 LIMIT_BYTES: Final = 64 << 20
 
 _SUFFIX: Final = ".axc"
-_MAGIC: Final = b"AXC1"
+_MAGIC: Final = b"AXC2"
 _DIGEST_BYTES: Final = 16
-_HEAD: Final = struct.Struct(f"<4s{_DIGEST_BYTES}sI")  # magic, digest of the rest and the key, bytes of names
+_HEAD: Final = struct.Struct(f"<4s{_DIGEST_BYTES}s")  # magic, digest of the rest and the key
+_COUNTS: Final = struct.Struct("<III")  # names needed, names exported, bytes of both; then those, then offsets
 _PRUNE_EVERY: Final = 64  # writes
 _LEFT_AFTER_PRUNING: Final = 0.75  # of the limit
 _TOUCH_AFTER_S: Final = 3600.0  # a file's age says when it was last of use, to the hour
@@ -70,9 +71,8 @@ class Cache:
         """Keep the code of a key. Where the directory can't be written, nothing happens."""
         if not self._usable():
             return
-        names = "\0".join(code.needs).encode()
-        rest = names + code.image
-        head = _HEAD.pack(_MAGIC, _digest(key, rest), len(names))
+        rest = _bytes_of(code)
+        head = _HEAD.pack(_MAGIC, _digest(key, rest))
         try:
             with tempfile.NamedTemporaryFile(dir=self.directory, suffix=".part", delete=False) as file:
                 try:
@@ -177,15 +177,26 @@ def default_directory() -> Path:
     return home / "axiom_hw"
 
 
+def _bytes_of(code: Code) -> bytes:
+    names = "\0".join((*code.needs, *[name for name, _ in code.exports])).encode()
+    counts = _COUNTS.pack(len(code.needs), len(code.exports), len(names))
+    offsets = struct.pack(f"<{len(code.exports)}Q", *[offset for _, offset in code.exports])
+    return b"".join((counts, names, offsets, code.image))
+
+
 def _code_of(key: bytes, data: bytes) -> Code | None:
-    if len(data) < _HEAD.size:
+    if len(data) < _HEAD.size + _COUNTS.size:
         return None
-    magic, digest, names = _HEAD.unpack_from(data)
+    magic, digest = _HEAD.unpack_from(data)
     rest = data[_HEAD.size :]
-    if magic != _MAGIC or names > len(rest) or digest != _digest(key, rest):
+    if magic != _MAGIC or digest != _digest(key, rest):
         return None
-    listed = rest[:names].decode()
-    return Code(rest[names:], tuple(listed.split("\0")) if listed else ())
+    needs, exports, size = _COUNTS.unpack_from(rest)
+    names = rest[_COUNTS.size : _COUNTS.size + size].decode().split("\0")
+    offsets = struct.Struct(f"<{exports}Q")
+    at = _COUNTS.size + size
+    listed = tuple(zip(names[needs:], offsets.unpack_from(rest, at), strict=False))  # no names are one empty name
+    return Code(rest[at + offsets.size :], tuple(names[:needs]), listed)
 
 
 def _digest(key: bytes, rest: bytes) -> bytes:

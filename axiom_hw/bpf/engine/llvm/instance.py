@@ -15,16 +15,14 @@ from axiom_hw.bpf.engine.llvm.entry import (
     ENTER,
     ENTER_BATCH,
     ENTRIES,
-    ENTRY_EXPORTS,
     LINE_BYTES,
     PROGRAM,
-    PROGRAM_EXPORTS,
     RUN_BATCH,
     SMALL_INTS,
     STATE_STRIDE,
 )
 from axiom_hw.bpf.engine.llvm.identity import compiled_text
-from axiom_hw.bpf.engine.llvm.jit import Library, load
+from axiom_hw.bpf.engine.llvm.loading import Library, load
 from axiom_hw.bpf.engine.llvm.runstate import HELD_SHIFT, Abort, RunState
 from axiom_hw.bpf.engine.llvm.symbols import resolve
 from axiom_hw.bpf.engine.llvm.target import LOCK
@@ -75,7 +73,7 @@ class Instance:
 
         What is running goes on in the code before, so that stays as well. Raises as making one does.
         """
-        library = load(code, resolve(code.needs, self._given, self.spec.name), PROGRAM_EXPORTS, self.spec.name)
+        library = load(code, resolve(code.needs, self._given, self.spec.name), self.spec.name)
         self._libraries = (*self._libraries, library)
         self._program = _CALL(library.addresses[PROGRAM])
         # Builtins read these at each call, in one piece, and have the GIL then.
@@ -177,9 +175,7 @@ class _Entries:
     """The functions that all builtins are made of; loaded once, and kept for good."""
 
     def __init__(self, code: Code) -> None:
-        self._library = load(
-            code, resolve(code.needs, {SMALL_INTS: small_ints()[0]}, _ENTRIES), ENTRY_EXPORTS, _ENTRIES
-        )
+        self._library = load(code, resolve(code.needs, {SMALL_INTS: small_ints()[0]}, _ENTRIES), _ENTRIES)
         at = self._library.addresses
         self.by_name = {"run": method_def("run", at[ENTER]), "run_batch": method_def("run_batch", at[ENTER_BATCH])}
 

@@ -8,7 +8,8 @@ from typing import Final
 
 from axiom_hw.bpf.engine.llvm.cache import Cache
 from axiom_hw.bpf.engine.llvm.identity import text_key
-from axiom_hw.bpf.engine.llvm.jit import Library, compile_ir, load
+from axiom_hw.bpf.engine.llvm.jit import compile_ir
+from axiom_hw.bpf.engine.llvm.loading import Library, load
 from axiom_hw.bpf.engine.llvm.symbols import resolve
 from axiom_hw.bpf.frontend.raw import RawModule
 
@@ -42,7 +43,7 @@ class RawCode:
             code = compile_ir(text, place)
             if cache is not None:
                 cache.put(key, code)
-        self._library: Library = load(code, resolve(code.needs, {}, place), (_ENTRY,), place)
+        self._library: Library = load(code, resolve(code.needs, {}, place), place)
         self._function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64)(self._library.addresses[_ENTRY])
 
     def __call__(self, at: int) -> int:

@@ -6,7 +6,8 @@ import ctypes
 from functools import cache
 from typing import Final
 
-from axiom_hw.bpf.engine.llvm.jit import compile_ir, load
+from axiom_hw.bpf.engine.llvm.jit import compile_ir
+from axiom_hw.bpf.engine.llvm.loading import load
 from axiom_hw.bpf.maps.mem import Atomics, use_atomics
 
 _PLACE: Final = "atomics"
@@ -17,8 +18,7 @@ _WIDTHS: Final = (32, 64)
 def use_real_atomics() -> None:
     """Make those of `maps.mem` real ones. Raises `CompileError`."""
     verbs = ("cas", "add", "xchg")
-    names = tuple(f"{verb}{bits}" for verb in verbs for bits in _WIDTHS)
-    library = load(compile_ir("".join(map(_text, _WIDTHS)), _PLACE), {}, names, _PLACE)
+    library = load(compile_ir("".join(map(_text, _WIDTHS)), _PLACE), {}, _PLACE)
     _kept.append(library)
     cas32, cas64 = (_CAS[bits](library.addresses[f"cas{bits}"]) for bits in _WIDTHS)
     add32, add64, xchg32, xchg64 = (

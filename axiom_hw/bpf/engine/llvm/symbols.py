@@ -1,25 +1,16 @@
-"""What an object file of ours leaves undefined, and where this process has it.
+"""Where this process has what code of ours needs from outside.
 
-A symbol that nobody defines would become address 0, and crash when it is called: so all are looked up before linking.
+A name that nobody defines would be address 0, and a crash when it is called: so all are looked up before loading.
 """
 
 from __future__ import annotations
 
 import ctypes
-import struct
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Final
 
 from axiom_hw.errors import SpecError
-
-# ELF64: the header, a section header, a symbol (System V ABI, chapters 4 and 5).
-_HEADER: Final = struct.Struct("<16sHHIQQQIHHHHHH")
-_SECTION: Final = struct.Struct("<IIQQQQIIQQ")
-_SYMBOL: Final = struct.Struct("<IBBHQQ")
-_SHT_SYMTAB: Final = 2
-_SHN_UNDEF: Final = 0
-_LINKER: Final = "_GLOBAL_OFFSET_TABLE_"  # the linker's own
 
 # What compiled code may call besides its helpers: CPython's public interface, what LLVM makes of copies and clocks, and
 # the system calls of natives and native loops.
@@ -31,20 +22,6 @@ PYTHON: Final = frozenset((
 LIBC: Final = frozenset((
     "__errno_location", "bcmp", "clock_gettime", "ioctl", "memcmp", "memcpy", "memmove", "memset", "poll", "read",
 ))  # fmt: skip
-
-
-def undefined(image: bytes) -> tuple[str, ...]:
-    """The names that an ELF64 object of this machine's byte order needs from outside."""
-    header = _HEADER.unpack_from(image)
-    at, size, count = header[6], header[11], header[12]
-    sections = [_SECTION.unpack_from(image, at + n * size) for n in range(count)]
-    for _, kind, _, _, start, length, link, *_ in sections:
-        if kind == _SHT_SYMTAB:
-            names = sections[link][4]
-            rows = (_SYMBOL.unpack_from(image, where) for where in range(start, start + length, _SYMBOL.size))
-            found = (_text(image, names + name) for name, _, _, home, _, _ in rows if home == _SHN_UNDEF and name)
-            return tuple(sorted(name for name in found if name != _LINKER))
-    return ()
 
 
 def resolve(needs: Iterable[str], given: Mapping[str, int], place: str) -> dict[str, int]:
@@ -69,7 +46,3 @@ def _address(name: str) -> int:
         return ctypes.addressof(ctypes.c_char.in_dll(library, name))
     except ValueError:
         return 0
-
-
-def _text(image: bytes, at: int) -> str:
-    return image[at : image.index(b"\0", at)].decode("ascii")

@@ -21,7 +21,7 @@ from tests.bpf.engine.llvm.twins import proved
 from tests.bpf.engine.rigs import ScriptedEnv
 
 KEY = bytes(range(24))
-CODE = Code(b"an object" * 10, ("helper_gpio_set", "map_0"))
+CODE = Code(b"an image" * 10, ("helper_gpio_set", "map_0"), (("program", 0), ("run_batch", 48)))
 ANSWER = "r0 = 42\nexit"
 CONSTANT = MapSpec(".rodata", MapType.ARRAY, 4, 8, 1, MapFlag.RDONLY_PROG, data=b"12345678", frozen=True)
 COUNTS = MapSpec("counts", MapType.HASH, 4, 8, 16)
@@ -43,9 +43,12 @@ class TestFiles:
         assert cache.get(KEY) == CODE
         assert (cache.stats.hits, cache.stats.misses, cache.stats.damaged) == (1, 1, 0)
 
-    def test_code_that_needs_nothing(self, cache: Cache) -> None:
-        cache.put(KEY, Code(b"x", ()))
-        assert cache.get(KEY) == Code(b"x", ())
+    @pytest.mark.parametrize("code", [
+        Code(b"x", (), ()), Code(b"x", ("map_0",), ()), Code(b"x", (), (("program", 1 << 40),)),
+    ])  # fmt: skip
+    def test_code_that_needs_or_exports_nothing(self, cache: Cache, code: Code) -> None:
+        cache.put(KEY, code)
+        assert cache.get(KEY) == code
 
     @pytest.mark.parametrize("damage", [
         lambda data: data[:-1], lambda data: data[:20], lambda data: b"", lambda data: data + b"x",
@@ -72,7 +75,7 @@ class TestFiles:
     def test_what_was_of_no_use_for_longest_goes_first(self, cache: Cache) -> None:
         cache.limit_bytes = 60_000
         for n in range(200):
-            cache.put(n.to_bytes(24, "big"), Code(bytes(1000), ()))
+            cache.put(n.to_bytes(24, "big"), Code(bytes(1000), (), ()))
             os.utime(cache.directory / f"{n.to_bytes(24, 'big').hex()}.axc", (n, n))
         assert cache.size_bytes() < 60_000 + 64 * 1100
         assert cache.get((199).to_bytes(24, "big")) is not None

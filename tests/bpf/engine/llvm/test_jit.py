@@ -1,11 +1,10 @@
-"""From IR to code in memory and back: what is refused, and that nothing stays behind."""
+"""From IR to code: what is refused, and that nothing stays behind."""
 
 from __future__ import annotations
 
 import ctypes
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,9 @@ import pytest
 from axiom_hw.bpf.engine.llvm import jit
 from axiom_hw.bpf.engine.llvm.available import why_not
 from axiom_hw.bpf.engine.llvm.builtin import objects_as_expected
-from axiom_hw.bpf.engine.llvm.code import Code, CompileError
-from axiom_hw.bpf.engine.llvm.symbols import LIBC, PYTHON, resolve, undefined
+from axiom_hw.bpf.engine.llvm.code import CompileError
+from axiom_hw.bpf.engine.llvm.loading import Library, load
+from axiom_hw.bpf.engine.llvm.symbols import LIBC, PYTHON, resolve
 from axiom_hw.bpf.engine.llvm.target import host
 from axiom_hw.errors import SpecError
 
@@ -25,13 +25,13 @@ def constant(n: int) -> str:
     return f"define i64 @answer() nounwind {{\n  ret i64 {n}\n}}\n"
 
 
-def call(library: jit.Library, name: str = "answer") -> int:
+def call(library: Library, name: str = "answer") -> int:
     result: int = ctypes.CFUNCTYPE(ctypes.c_int64)(library.addresses[name])()
     return result
 
 
 def test_a_function_runs() -> None:
-    assert call(jit.load(jit.compile_ir(constant(42), "p"), {}, ("answer",), "p")) == 42
+    assert call(load(jit.compile_ir(constant(42), "p"), {}, "p")) == 42
 
 
 def test_functions_of_its_own_that_are_left_after_inlining() -> None:
@@ -54,7 +54,7 @@ def test_functions_of_its_own_that_are_left_after_inlining() -> None:
         }
         """
     for k in range(1, 60):
-        assert call(jit.load(jit.compile_ir(text.replace("K", str(k)), "p"), {}, ("answer",), "p")) == 10 * k
+        assert call(load(jit.compile_ir(text.replace("K", str(k)), "p"), {}, "p")) == 10 * k
 
 
 class TestRefusals:
@@ -71,10 +71,6 @@ class TestRefusals:
         with pytest.raises(SpecError, match="p: native code needs `nowhere`, which nothing here defines"):
             resolve(code.needs, {}, "p")
 
-    def test_an_object_that_is_none(self) -> None:
-        with pytest.raises(CompileError, match="its code can't be loaded"):
-            jit.load(Code(b"\x7fELF" + bytes(200), ()), {}, ("answer",), "p")
-
 
 class TestSymbols:
     def test_what_a_module_needs(self) -> None:
@@ -87,7 +83,7 @@ class TestSymbols:
               ret i64 %r
             }
             """
-        assert undefined(jit.compile_ir(text, "p").image) == ("helper_x", "map_0")
+        assert jit.compile_ir(text, "p").needs == ("helper_x", "map_0")
 
     def test_all_that_may_be_called_is_there(self) -> None:
         assert all(resolve(PYTHON | LIBC, {}, "p").values())
@@ -106,28 +102,10 @@ def test_the_target_is_this_machine() -> None:
     assert "LLVM" in host().identity
 
 
-def test_libraries_end_in_any_thread_and_order() -> None:
-    code = jit.compile_ir(constant(7), "p")
-    kept = []
-
-    def churn() -> None:
-        mine = [jit.load(code, {}, ("answer",), "p") for _ in range(100)]
-        assert all(call(one) == 7 for one in mine)
-        kept.append(mine[50])
-
-    threads = [threading.Thread(target=churn) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    jit.reap()
-    assert [call(one) for one in kept] == [7] * 4
-
-
 GROWTH = '''
 import os
 import sys
-from axiom_hw.bpf.engine.llvm import jit
+from axiom_hw.bpf.engine.llvm import jit, loading
 
 TEXT = """define i64 @f(ptr %p, i64 %n) {
   %v = load i64, ptr %p
@@ -144,7 +122,7 @@ def churn(n, compile_each):
     for i in range(n):
         if code is None or compile_each:
             code = jit.compile_ir(TEXT.replace("K", str(i * 7919)), "p")
-        jit.load(code, {}, ("f",), "p")
+        loading.load(code, {}, "p")
 
 compile_each = sys.argv[1] == "compile"
 churn(100, compile_each)
@@ -156,7 +134,7 @@ print((resident_kb() - before) / int(sys.argv[2]))
 
 @pytest.mark.parametrize(("what", "count", "limit_kb"), [("compile", 150, 20.0), ("load", 1500, 1.0)])
 def test_memory_is_given_back(what: str, count: int, limit_kb: float) -> None:
-    """Per program: a pipeline that isn't given back would leave 130 KB, a library that stays in its session 10 KB."""
+    """Per program: a pipeline that isn't given back would leave 130 KB, code that stays mapped a page."""
     done = subprocess.run(
         [sys.executable, "-c", GROWTH, what, str(count)], capture_output=True, text=True, cwd=ROOT, check=True
     )
