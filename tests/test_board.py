@@ -89,7 +89,7 @@ def test_the_shipped_boards_are_found_from_anywhere(tmp_path: Path, monkeypatch:
 def test_an_unknown_board() -> None:
     with pytest.raises(BoardError) as caught:
         load_board("rpi5-bensh", search=(BOARDS,))
-    assert "board `rpi5-bensh`: isn't known; there are rpi5-bench" in str(caught.value)
+    assert "board `rpi5-bensh`: isn't known; there are cm5-bench, pc, qemu, rpi4-bench," in str(caught.value)
     assert "did you mean `rpi5-bench`?" in str(caught.value)
 
 
@@ -170,7 +170,7 @@ MESSAGES = [
      'boards/x.toml:7 [output.o]: `safe` is "off"; the level of a line is "low" or "high"'),
     ('[output.o]\nline = 18\nsafe = "low"\nperiod = "1ms"\n',
      "boards/x.toml:8 [output.o]: `period` isn't a key of a GPIO output\n"
-     "    fix    its keys are chip, line, active_low, drive, safe"),
+     "    fix    its keys are kind, chip, line, active_low, drive, safe, authority, watchdog"),
     ('[output.o]\nchannel = 4\nperiod = "20ms"\nsafe = "off"\n',
      "boards/x.toml:6 [output.o]: `channel` is 4; it takes 0 to 3 (1f00098000.pwm has 4 channels)"),
     ('[output.o]\nchannel = 0\nsafe = "off"\n',

@@ -32,8 +32,9 @@ def refuse_conflicts(
     for row in (*inputs, *outputs):
         path = ("input" if isinstance(row, InputLine) else "output", row.name)
         for claim in _claims(row, chips, pwm_chips):
+            is_new = claim.key not in owners
             owner = owners.setdefault(claim.key, path)
-            if owner is not path:
+            if not is_new:
                 first = f"{owner[0]} `{owner[1]}`, {places.of(owner).partition(' ')[0]}"
                 raise BoardError(places.of(path), f"{claim.what} is taken by {first}", claim.fix)
 
@@ -48,6 +49,11 @@ def _claims(
         pin = f"GPIO{row.line}" if known_chip(label) else f"line {row.line}"
         yield Claim((label, row.line), f"{pin} of {label}", one_purpose)
         return
+    if row.motor is not None:
+        label = chips[row.motor.chip_id].label if row.motor.lines else ""
+        for line in row.motor.lines:
+            pin = f"GPIO{line}" if known_chip(label) else f"line {line}"
+            yield Claim((label, line), f"{pin} of {label}", one_purpose)
     device = pwm_chips[row.chip_id].device
     channel = f"channel {row.channel} of {device}"
     yield Claim((device, "channel", row.channel), channel, "give one of them another channel")

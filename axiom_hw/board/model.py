@@ -46,6 +46,39 @@ class Polarity(IntEnum):
     INVERSED = 1
 
 
+class Authority(IntEnum):
+    """Who gives an order: a program on a hook, the application around it, or a person."""
+
+    PROGRAM = 0
+    APPLICATION = 1
+    OPERATOR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Servo:
+    """The angles of a servo, in thousandths of a degree, at the least and the greatest duty of its channel."""
+
+    min_mdeg: int
+    max_mdeg: int
+
+    def duty_ns(self, mdeg: int, least_ns: int, most_ns: int) -> int:
+        """The duty of an angle, to the nearest ns; beyond the range it goes on as a straight line."""
+        span = self.max_mdeg - self.min_mdeg
+        return least_ns + ((mdeg - self.min_mdeg) * (most_ns - least_ns) + span // 2) // span
+
+
+@dataclass(frozen=True, slots=True)
+class Motor:
+    """What turns a motor round: no line (it turns one way), one that is 1 for backwards, or (forward, backward)."""
+
+    chip_id: int = 0
+    lines: tuple[int, ...] = ()
+
+    def values(self, way: int) -> tuple[int, ...]:
+        """Of the lines: forwards for a positive `way`, backwards for a negative one, standing still for 0."""
+        return (int(way < 0),) if len(self.lines) == 1 else (int(way > 0), int(way < 0))[: len(self.lines)]
+
+
 @dataclass(frozen=True, slots=True)
 class Chip:
     """A GPIO chip, found by its label. Its index in the board is the `chip_id` of contexts.
@@ -83,7 +116,10 @@ class InputLine:
 
 @dataclass(frozen=True, slots=True)
 class OutputLine:
-    """A line that we drive. `safe_value` is the logical value of its safe level."""
+    """A line that we drive. `safe_value` is the logical value of its safe level.
+
+    Orders need at least `authority`; without one for `watchdog_ns` (0: for ever) it goes to its safe state.
+    """
 
     name: str
     chip_id: int
@@ -91,6 +127,8 @@ class OutputLine:
     safe_value: int
     active_low: bool = False
     drive: Drive = Drive.PUSH_PULL
+    authority: Authority = Authority.PROGRAM
+    watchdog_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +137,8 @@ class PwmChannel:
 
     `pin` is the line of the header chip that carries it, where the chip is known. Safe is `safe_duty_ns`, switched
     on or off as `safe_enabled` says. The bench works without an `optional` one: its device may be missing.
+    Its duty changes by `slew_ns_per_s` at most (0: at once); `authority` and `watchdog_ns` as of an `OutputLine`.
+    What turns by it is a `servo` or a `motor`; a motor that turns both ways has duties below 0 in the guard.
     """
 
     name: str
@@ -112,11 +152,25 @@ class PwmChannel:
     polarity: Polarity = Polarity.NORMAL
     pin: int | None = None
     optional: bool = False
+    authority: Authority = Authority.PROGRAM
+    watchdog_ns: int = 0
+    slew_ns_per_s: int = 0
+    servo: Servo | None = None
+    motor: Motor | None = None
+
+    @property
+    def limits_ns(self) -> tuple[int, int]:
+        """The least and the greatest duty; backwards counts as less than nothing."""
+        both_ways = self.motor is not None and bool(self.motor.lines)
+        return (-self.max_duty_ns if both_ways else self.min_duty_ns), self.max_duty_ns
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One bench. `source` is the file it was read from; `model` is how /proc/device-tree/model begins there."""
+    """One bench. `source` is the file it was read from; `model` is how /proc/device-tree/model begins there.
+
+    A process that is silent for `watchdog_ns` (0: nobody looks) is stopped by its supervisor.
+    """
 
     name: str
     source: str
@@ -126,6 +180,7 @@ class Board:
     pwm_chips: tuple[PwmChip, ...] = ()
     model: str = ""
     description: str = ""
+    watchdog_ns: int = 0
 
     def input(self, name: str) -> InputLine:
         """The input of that name. Raises `BoardError`, which names the nearest ones."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, assert_never
 
 from axiom_hw.board.model import (
     Bias,
@@ -15,15 +15,35 @@ from axiom_hw.board.model import (
     Polarity,
     PwmChannel,
     PwmChip,
+    Servo,
+)
+from axiom_hw.board.outputs import (
+    MOTOR_KEYS,
+    PWM_RULE_KEYS,
+    RULE_KEYS,
+    SERVO_KEYS,
+    SERVO_PERIOD,
+    SERVO_PULSES,
+    Kind,
+    motor,
+    rules,
+    safe_angle_ns,
+    servo,
+    slew_ns_per_s,
 )
 from axiom_hw.board.pins import known_chip, known_pwm
 from axiom_hw.board.table import Table
-from axiom_hw.board.units import format_duration
+from axiom_hw.board.units import format_duration, parse_duration_ns
 
 INPUT_KEYS: Final = ("chip", "line", "bias", "edges", "active_low", "debounce")
-_OUTPUT_LINE: Final = ("chip", "line", "active_low", "drive", "safe")
-_PWM_OUTPUT: Final = ("pwm_chip", "channel", "pin", "period", "min_duty", "max_duty", "polarity", "safe", "optional")
-OUTPUT_KEYS: Final = tuple(dict.fromkeys((*_OUTPUT_LINE, *_PWM_OUTPUT)))
+_OUTPUT_LINE: Final = ("kind", "chip", "line", "active_low", "drive", "safe", *RULE_KEYS)
+_PWM_OUTPUT: Final = (
+    "kind", "pwm_chip", "channel", "pin", "period", "min_duty", "max_duty", "polarity", "safe", "optional",
+    *PWM_RULE_KEYS,
+)  # fmt: skip
+_SERVO: Final = (*_PWM_OUTPUT, *SERVO_KEYS)
+_MOTOR: Final = (*(key for key in _PWM_OUTPUT if key != "min_duty"), *MOTOR_KEYS)
+OUTPUT_KEYS: Final = tuple(dict.fromkeys((*_OUTPUT_LINE, *_SERVO, *_MOTOR)))
 
 _PERCENT: Final = re.compile(r"(\d{1,3})\s*%")
 _U32_MAX: Final = (1 << 32) - 1  # contexts carry period and duty as u32
@@ -69,18 +89,33 @@ def input_row(name: str, table: Table, chips: tuple[Chip, ...]) -> InputLine:
 def output_row(
     name: str, table: Table, chips: tuple[Chip, ...], pwm_chips: tuple[PwmChip, ...]
 ) -> OutputLine | PwmChannel:
-    """[output.NAME]: `line` makes it a GPIO output, `channel` a PWM output."""
+    """[output.NAME]: `line` makes it a GPIO output, `channel` a PWM output, with a `kind` a servo or a motor."""
     match ("line" in table, "channel" in table):
         case (True, True):
             raise table.error("has both `line` and `channel`", "a GPIO output has `line`, a PWM output `channel`")
         case (False, False):
             raise table.missing("line", "line = 18 makes it a GPIO output, channel = 0 a PWM output")
-        case (True, False):
+        case (is_line, _):
+            kind = table.choice("kind", Kind, Kind.LINE if is_line else Kind.PWM)
+    if is_line is not (kind is Kind.LINE):
+        device = "line" if is_line else "channel"
+        raise table.error(
+            f'`kind` is "{kind.value}", and it has a `{device}`',
+            'a "line" has `line`; "pwm", "servo" and "motor" have `channel`', "kind",
+        )  # fmt: skip
+    match kind:
+        case Kind.LINE:
             _check_keys(table, _OUTPUT_LINE, "a GPIO output", 'safe = "low"')
             return _output_line(name, table, chips)
-        case _:
+        case Kind.PWM:
             _check_keys(table, _PWM_OUTPUT, "a PWM output", 'safe = "off"')
-            return _pwm_output(name, table, pwm_chips)
+        case Kind.SERVO:
+            _check_keys(table, _SERVO, "a servo", 'safe = "off"')
+        case Kind.MOTOR:
+            _check_keys(table, _MOTOR, "a motor", 'safe = "off"')
+        case _:
+            assert_never(kind)
+    return _pwm_output(name, table, chips, pwm_chips, kind)
 
 
 def _check_keys(table: Table, keys: tuple[str, ...], kind: str, example: str) -> None:
@@ -98,19 +133,25 @@ def _output_line(name: str, table: Table, chips: tuple[Chip, ...]) -> OutputLine
     if safe not in ("low", "high"):
         raise table.error(f'`safe` is "{safe}"; the level of a line is "low" or "high"', "", "safe")
     drive = table.choice("drive", Drive, Drive.PUSH_PULL)
-    return OutputLine(name, chip_id, line, int((safe == "high") != active_low), active_low, drive)
+    said = rules(table)
+    value = int((safe == "high") != active_low)
+    return OutputLine(name, chip_id, line, value, active_low, drive, said.authority, said.watchdog_ns)
 
 
-def _pwm_output(name: str, table: Table, pwm_chips: tuple[PwmChip, ...]) -> PwmChannel:
+def _pwm_output(
+    name: str, table: Table, chips: tuple[Chip, ...], pwm_chips: tuple[PwmChip, ...], kind: Kind
+) -> PwmChannel:
     chip_id = _chip_of(table, "pwm_chip", [chip.name for chip in pwm_chips])
     chip = pwm_chips[chip_id]
     channel = table.integer("channel", 0, chip.channels - 1, 0, f"{chip.device} has {chip.channels} channels")
-    if "period" not in table:
+    if "period" not in table and kind is not Kind.SERVO:
         raise table.missing("period", 'say how long a period is: a servo has period = "20ms", which is 50 Hz')
-    period = table.duration_ns("period")
+    period = table.duration_ns("period", parse_duration_ns(SERVO_PERIOD))
     if not 0 < period <= _U32_MAX:
         raise table.error(f"`period` is {period} ns; it takes 1 ns to {_U32_MAX} ns", "", "period")
-    least, most = table.duration_ns("min_duty"), table.duration_ns("max_duty", period)
+    turns = servo(table) if kind is Kind.SERVO else None
+    low, high = (parse_duration_ns(pulse) for pulse in SERVO_PULSES) if turns is not None else (0, period)
+    least, most = table.duration_ns("min_duty", low), table.duration_ns("max_duty", high)
     if most > period:
         raise table.error(
             f"`max_duty` is {format_duration(most)}, longer than the period of {format_duration(period)}",
@@ -123,18 +164,30 @@ def _pwm_output(name: str, table: Table, pwm_chips: tuple[PwmChip, ...]) -> PwmC
             "exchange the two, or give max_duty",
             "min_duty",
         )
-    safe, enabled = _safe_duty(table, period, least, most)
+    if turns is not None and least == most:
+        raise table.error("`min_duty` is `max_duty`, which leaves a servo one angle", "give it a range", "min_duty")
+    safe, enabled = _safe_duty(table, period, least, most, turns)
+    if kind is Kind.MOTOR and safe:
+        raise table.error(
+            f'`safe` is "{table.text("safe")}", at which a motor turns', 'write "off", or "0%": on, but still', "safe"
+        )
+    said, slew = rules(table), slew_ns_per_s(table, period, turns, most - least)
     polarity = table.choice("polarity", Polarity, Polarity.NORMAL)
     pin = _pwm_pin(table, chip, channel)
     optional = table.flag("optional")
-    return PwmChannel(name, chip_id, channel, period, least, most, safe, enabled, polarity, pin, optional)
+    return PwmChannel(
+        name, chip_id, channel, period, least, most, safe, enabled, polarity, pin, optional, said.authority,
+        said.watchdog_ns, slew, turns, motor(table, chips) if kind is Kind.MOTOR else None,
+    )  # fmt: skip
 
 
-def _safe_duty(table: Table, period: int, least: int, most: int) -> tuple[int, bool]:
-    """The safe duty in ns and whether the channel is on: "off", a percentage, or a duration."""
+def _safe_duty(table: Table, period: int, least: int, most: int, turns: Servo | None) -> tuple[int, bool]:
+    """The safe duty in ns and whether the channel is on: "off", a percentage, a duration, or a servo's angle."""
     text = table.text("safe")
     if text == "off":
         return 0, False
+    if turns is not None and (found := safe_angle_ns(text, turns, least, most)) is not None:
+        return found, True
     percent = _PERCENT.fullmatch(text)
     duty = period * int(percent[1]) // 100 if percent else table.duration_ns("safe")
     if duty != 0 and not least <= duty <= most:
