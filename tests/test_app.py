@@ -385,5 +385,6 @@ class TestOneRun:
                 pass
 
         assert refusal(BoardError, run) == (
-            "board `rpi5-bnech`: isn't known; there are rpi5-bench\n    fix    did you mean `rpi5-bench`?"
+            "board `rpi5-bnech`: isn't known; there are cm5-bench, pc, qemu, rpi4-bench, rpi5-bench, zero2w-bench\n"
+            "    fix    did you mean `rpi5-bench`?"
         )

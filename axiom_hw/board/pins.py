@@ -1,4 +1,4 @@
-"""Which line of which chip carries a PWM channel, and which lines reach the 40-pin header.
+"""The 40-pin header: which pin carries which line, and which line of which chip carries a PWM channel.
 
 Sources: `rp1_gpio_pin_funcs` and `legacy_fsel_map` in drivers/pinctrl/pinctrl-rp1.c; the BCM2835 and BCM2711
 peripheral manuals, table of alternative functions.
@@ -7,6 +7,7 @@ peripheral manuals, table of alternative functions.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 
@@ -57,6 +58,49 @@ PWMS: Final = (
     KnownPwm("3f20c000.pwm", "pinctrl-bcm2835", 2, _BCM),
     KnownPwm("2020c000.pwm", "pinctrl-bcm2835", 2, _BCM),
 )  # fmt: skip
+
+
+class PinKind(Enum):
+    """What a pin of the header is for."""
+
+    LINE = "line"
+    POWER_3V3 = "3V3"
+    POWER_5V = "5V"
+    GROUND = "GND"
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderPin:
+    """A pin of the header by its printed number, 1 to 40; odd ones are the row away from the board's edge.
+
+    `line` is None for power and ground.
+    """
+
+    number: int
+    kind: PinKind
+    line: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called: GPIO17, 3V3, GND."""
+        return self.kind.value if self.line is None else f"GPIO{self.line}"
+
+
+# The same on every board since the B+, by pairs of rows: a number is a line.
+_J8: Final = """
+    3V3 5V   2 5V   3 GND   4 14   GND 15  17 18   27 GND   22 23   3V3 24   10 GND
+    9 25   11 8   GND 7   0 1   5 GND   6 12   13 GND   19 16   26 20   GND 21
+"""
+
+HEADER: Final = tuple(
+    HeaderPin(number, PinKind.LINE, int(text)) if text.isdecimal() else HeaderPin(number, PinKind(text))
+    for number, text in enumerate(_J8.split(), 1)
+)
+
+
+def pin_of(line: int) -> int | None:
+    """The printed number of the pin that carries a line; None for a line that doesn't reach the header."""
+    return next((pin.number for pin in HEADER if pin.line == line), None)
 
 
 def known_chip(label: str) -> KnownChip | None:

@@ -1,8 +1,8 @@
-"""`axiom-hw boards`: the benches that are declared, and what one of them says about each pin."""
+"""`axiom-hw boards`: the benches that are declared, what one of them says about each pin, and the header drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,20 +18,25 @@ def complete_boards(incomplete: str) -> list[str]:
     """Names for the shell."""
     from axiom_hw.board import available_boards
 
-    return [name for name in available_boards() if name.startswith(incomplete)]
+    return [name for name in (*available_boards(), "auto") if name.startswith(incomplete)]
 
 
 def boards(
     name: Annotated[
         str,
-        typer.Argument(metavar="[BOARD]", help="A board's name, or a .toml file; all boards without it.",
+        typer.Argument(metavar="[BOARD]", help="A board's name, a .toml file, or auto: the one of this machine.",
                        autocompletion=complete_boards),
     ] = "",
+    pinout: Annotated[bool, typer.Option("--pinout", help="Draw the 40-pin header: what is claimed.")] = False,
+    functions: Annotated[bool, typer.Option("--functions", help="With what else each line can be.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="With who holds which line now.")] = False,
 ) -> None:  # fmt: skip
     """List the boards, or show one: inputs, outputs, their limits and safe states."""
     from axiom_hw.board import load_board
 
-    if name:
+    if pinout or functions or live:
+        _pinout(name, functions, live)
+    elif name:
         show_board(load_board(name))
     else:
         _list_boards()
@@ -61,9 +66,41 @@ def show_board(board: Board) -> None:
     )
 
 
+def _pinout(name: str, functions: bool, live: bool) -> None:
+    from axiom_hw.board import load_board
+    from axiom_hw.board.machine import detect
+    from axiom_hw.board.models import model_named
+    from axiom_hw.cli import pinout
+
+    if not name and (found := detect()).model is not None and found.model.header is not None:
+        name = "auto"
+    if name:
+        board = load_board(name)
+        header, names = pinout.header_of(board), pinout.claims(board, pinout.header_of(board).label)
+        title = f"{board.name}: {board.model or 'any machine'}, {header.label}"
+    else:  # on a laptop, say: what a header looks like
+        some = model_named("Raspberry Pi 5")
+        assert some is not None
+        assert some.header is not None
+        header, names = some.header, {}
+        title = f"The header of a {some.name}, {header.label}. For what is claimed: axiom-hw boards BOARD --pinout"
+    holders: Mapping[int, str] = {}
+    if live:
+        from axiom_hw.backends.survey import survey
+
+        holders = pinout.held(survey().gpio, header.label)
+    pinout.draw(title, names, holders)
+    if functions:
+        typer.echo()
+        pinout.functions(header.label)
+
+
 def _list_boards() -> None:
     from axiom_hw.board import available_boards, load_board
+    from axiom_hw.board.find import fits, fitting_board
+    from axiom_hw.board.machine import detect
 
+    found = detect()
     names = available_boards()
     if not names:
         raise BoardError("boards", "there are none", "write boards/NAME.toml; boards/rpi5-bench.toml is an example")
@@ -72,11 +109,17 @@ def _list_boards() -> None:
         try:
             board = load_board(name)
         except BoardError as error:
-            rows.append((name, "-", "can't be read, see below", "-"))
+            rows.append((name, "-", "can't be read, see below", "-", "-"))
             broken.append(error)
             continue
-        rows.append((name, board.model or "-", board.description or "-", board.source))
-    table(("BOARD", "MODEL", "ABOUT", "FILE"), rows)
+        here = "fits" if board.model and fits(board.model, found) else "-"
+        rows.append((name, board.model or "-", board.description or "-", here, board.source))
+    table(("BOARD", "MODEL", "ABOUT", "HERE", "FILE"), rows)
+    typer.echo(f"\nThis machine: {found.text}")
+    try:
+        typer.echo(f"Its board:    {fitting_board(found)} (--board auto)")
+    except BoardError as error:
+        typer.echo(f"Its board:    {error.problem}")
     for problem in broken:
         typer.echo(f"\n{problem}", err=True)
     if broken:

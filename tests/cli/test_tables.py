@@ -75,7 +75,9 @@ def test_the_boards(cli, monkeypatch):
     monkeypatch.chdir(ROOT)
     result = cli("boards")
     assert result.code == 0
-    assert "rpi5-bench  Raspberry Pi 5  button, LED" in result.out
+    rows = [row.split("  ") for row in result.out.splitlines()]
+    assert [row[0] for row in rows[:3]] == ["BOARD", "cm5-bench", "pc"]
+    assert "rpi5-bench    Raspberry Pi 5                 button, LED" in result.out
 
 
 def test_a_board(cli, monkeypatch):
@@ -120,8 +122,8 @@ def test_a_broken_board_doesnt_hide_the_others(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = cli("boards")
     assert result.code == 1
-    assert "rpi5-bench  Raspberry Pi 5" in result.out
-    assert "mine        -               can't be read, see below" in result.out
+    assert "rpi5-bench    Raspberry Pi 5  " in result.out
+    assert "mine          -                              can't be read, see below" in result.out
     assert "boards/mine.toml:1: `model` is 5; it takes a string" in result.err
 
 

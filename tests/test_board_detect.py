@@ -1,0 +1,179 @@
+"""Which machine this is, and which board file is for it: on machines made of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from axiom_hw.board import load_board
+from axiom_hw.board.find import SHIPPED, fits, fitting_board
+from axiom_hw.board.machine import KnownBy, detect
+from axiom_hw.board.models import MODELS, model_named, overlay_for
+from axiom_hw.board.pins import HEADER, pin_of
+from axiom_hw.errors import BoardError
+
+
+def machine(root: Path, text: str = "", compatible: str = "", revision: int | None = None) -> Path:
+    """A machine with a device tree."""
+    tree = root / "proc/device-tree"
+    (tree / "system").mkdir(parents=True)
+    if text:
+        (tree / "model").write_bytes(text.encode() + b"\0")
+    if compatible:
+        (tree / "compatible").write_bytes("".join(f"{part}\0" for part in compatible.split()).encode())
+    if revision is not None:
+        (tree / "system/linux,revision").write_bytes(revision.to_bytes(4, "big"))
+    return root
+
+
+def pc(root: Path, vendor: str, product: str) -> Path:
+    dmi = root / "sys/class/dmi/id"
+    dmi.mkdir(parents=True)
+    (dmi / "sys_vendor").write_text(vendor + "\n")
+    (dmi / "product_name").write_text(product + "\n")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("text", "compatible", "name", "bench"),
+    [
+        ("Raspberry Pi 5 Model B Rev 1.0", "raspberrypi,5-model-b brcm,bcm2712", "Raspberry Pi 5", "rpi5-bench"),
+        ("Raspberry Pi 500 Rev 1.0", "raspberrypi,500 brcm,bcm2712", "Raspberry Pi 500", "rpi5-bench"),
+        ("Raspberry Pi Compute Module 5 Lite Rev 1.0", "raspberrypi,5-compute-module brcm,bcm2712",
+         "Raspberry Pi Compute Module 5", "cm5-bench"),
+        ("Raspberry Pi 4 Model B Rev 1.4", "raspberrypi,4-model-b brcm,bcm2711", "Raspberry Pi 4", "rpi4-bench"),
+        ("Raspberry Pi 400 Rev 1.0", "raspberrypi,400 brcm,bcm2711", "Raspberry Pi 400", "rpi4-bench"),
+        ("Raspberry Pi Compute Module 4 Rev 1.1", "raspberrypi,4-compute-module brcm,bcm2711",
+         "Raspberry Pi Compute Module 4", "rpi4-bench"),
+        ("Raspberry Pi Zero 2 W Rev 1.0", "raspberrypi,model-zero-2-w brcm,bcm2837", "Raspberry Pi Zero 2 W",
+         "zero2w-bench"),
+        ("linux,dummy-virt", "linux,dummy-virt", "QEMU", "qemu"),
+    ],
+)  # fmt: skip
+def test_a_machine_is_known_by_compatible(tmp_path, text, compatible, name, bench):
+    found = detect(machine(tmp_path, text, compatible))
+    assert (found.text, found.by) == (text, KnownBy.COMPATIBLE)
+    assert found.model is not None
+    assert found.model.name == name
+    assert fitting_board(found, (SHIPPED,)) == bench
+    board = load_board(bench, search=(SHIPPED,))
+    assert fits(board.model, found)
+    assert [chip.label for chip in board.chips] == [found.model.chip]
+    assert {chip.device for chip in board.pwm_chips} <= {found.model.pwm}
+
+
+@pytest.mark.parametrize(
+    ("revision", "name", "memory_mb"),
+    [
+        (0xC04170, "Raspberry Pi 5", 4096),
+        (0xE04171, "Raspberry Pi 5", 16384),
+        (0xD041A0, "Raspberry Pi Compute Module 5", 8192),
+        (0xD04190, "Raspberry Pi 500", 8192),
+        (0xA03111, "Raspberry Pi 4", 1024),
+        (0x902120, "Raspberry Pi Zero 2 W", 512),
+    ],
+)
+def test_then_by_the_revision_code(tmp_path, revision, name, memory_mb):
+    found = detect(machine(tmp_path, "A board of somebody's", revision=revision))
+    assert (found.by, found.memory_mb, found.revision) == (KnownBy.REVISION, memory_mb, revision)
+    assert found.model is model_named(name)
+
+
+def test_the_revision_code_of_cpuinfo(tmp_path):
+    machine(tmp_path, "Somebody's")
+    (tmp_path / "proc/cpuinfo").write_text("processor\t: 0\n\nRevision\t: c03114\nModel\t\t: Raspberry Pi 4\n")
+    assert detect(tmp_path).model is model_named("Raspberry Pi 4")
+
+
+def test_a_board_that_is_newer_than_the_table(tmp_path):
+    found = detect(machine(tmp_path, "Raspberry Pi 6000", "raspberrypi,6000 brcm,bcm2712", 0xC04FF0))
+    assert (found.by, found.model) == (KnownBy.SOC, model_named("Raspberry Pi 5"))
+    assert fitting_board(found, (SHIPPED,)) == "rpi5-bench"
+
+
+def test_a_board_of_another_maker(tmp_path):
+    found = detect(machine(tmp_path, "Orange Pi 3", "xunlong,orangepi-zero2 allwinner,sun50i-h616"))
+    assert (found.by, found.model) == (KnownBy.NOTHING, None)
+    assert not fits("Raspberry Pi 5", found)
+    assert fits("Orange Pi 3", found)
+    with pytest.raises(BoardError) as caught:
+        fitting_board(found, (SHIPPED,))
+    assert str(caught.value) == (
+        "board auto: there is none for this Orange Pi 3\n"
+        '    fix    write boards/NAME.toml with model = "Orange Pi 3" in it, or run with --mock and --board rpi5-bench'
+    )
+
+
+def test_a_pc_and_a_virtual_machine(tmp_path):
+    found = detect(pc(tmp_path / "a", "LENOVO", "20XW004AGE"))
+    assert (found.text, found.by) == ("PC (LENOVO 20XW004AGE)", KnownBy.FIRMWARE)
+    assert fitting_board(found, (SHIPPED,)) == "pc"
+    assert not fits("Raspberry Pi 5", found)
+    found = detect(pc(tmp_path / "b", "QEMU", "Standard PC (Q35 + ICH9, 2009)"))
+    assert found.text == "QEMU (Standard PC (Q35 + ICH9, 2009))"
+    assert fitting_board(found, (SHIPPED,)) == "qemu"
+    assert fits("Raspberry Pi 5", found), "gpio-sim is labelled as the header of a Pi 5"
+    assert detect(tmp_path / "nothing").text == "PC"
+
+
+def test_a_header_that_is_the_same_fits(tmp_path):
+    found = detect(machine(tmp_path, "Raspberry Pi Compute Module 5 Rev 1.0", "raspberrypi,5-compute-module"))
+    assert fits("Raspberry Pi 5", found)
+    assert fits("", found)
+    assert not fits("Raspberry Pi 4", found)
+    assert not fits("PC", found)
+
+
+def test_ones_own_board_comes_before_the_ones_that_are_shipped(tmp_path):
+    root = machine(tmp_path, "Raspberry Pi 5 Model B Rev 1.0", "raspberrypi,5-model-b brcm,bcm2712")
+    boards = tmp_path / "boards"
+    boards.mkdir()
+    (boards / "unsaid.toml").write_text('description = "for any machine"\n')
+    (boards / "slip.toml").write_text("model = [\n")
+    (boards / "desk.toml").write_text('model = "Raspberry Pi Compute Module 5"\n')
+    assert fitting_board(detect(root), (boards, SHIPPED)) == "desk", "the same header"
+    (boards / "robot.toml").write_text('model = "Raspberry Pi 5"\n')
+    assert fitting_board(detect(root), (boards, SHIPPED)) == "robot", "better: the same machine"
+    (boards / "arm.toml").write_text('model = "Raspberry Pi 5"\n')
+    with pytest.raises(BoardError) as caught:
+        fitting_board(detect(root), (boards, SHIPPED))
+    assert caught.value.problem == "arm and robot are both for this Raspberry Pi 5 Model B Rev 1.0"
+
+
+def test_auto_is_a_name_of_a_board(monkeypatch, tmp_path):
+    from axiom_hw.board import find
+
+    found = detect(pc(tmp_path, "LENOVO", "20XW004AGE"))
+    monkeypatch.setattr(find, "detect", lambda root: found)
+    assert load_board("auto", search=(SHIPPED,)).name == "pc"
+
+
+def test_the_table_of_models_agrees_with_the_one_of_chips():
+    for model in MODELS:
+        assert bool(model.chip) == (model.header is not None), f"{model.name}: a chip that pins.py doesn't know"
+        assert bool(model.pwm) == (model.pwm_chip is not None)
+        assert model_named(f"{model.name} Rev 1.0") is model, "a longer name stands before the one it begins with"
+        for place in (*model.uarts, *model.buses):
+            assert all(pin_of(line) for line in place.lines)
+        if model.pwm_chip:
+            assert model.pwm_chip.label == model.chip
+
+
+def test_the_header():
+    assert len(HEADER) == 40
+    assert sorted(pin.line for pin in HEADER if pin.line is not None) == list(range(28))
+    assert [pin.number for pin in HEADER if pin.name == "GND"] == [6, 9, 14, 20, 25, 30, 34, 39]
+    assert [pin.number for pin in HEADER if pin.name == "3V3"] == [1, 17]
+    assert [pin.number for pin in HEADER if pin.name == "5V"] == [2, 4]
+    assert {line: pin_of(line) for line in (17, 18, 12, 27, 22, 0, 21)} == {
+        17: 11, 18: 12, 12: 32, 27: 13, 22: 15, 0: 27, 21: 40,
+    }  # fmt: skip
+    assert pin_of(45) is None
+
+
+def test_the_overlay_of_pwm_outputs():
+    rp1 = model_named("Raspberry Pi 5").pwm_chip
+    assert overlay_for(rp1.of_channel(0)) == "dtoverlay=pwm,pin=12,func=4"
+    both = (*rp1.of_channel(2), *rp1.of_channel(1))
+    assert overlay_for(both) == "dtoverlay=pwm-2chan,pin=13,func=4,pin2=18,func2=2"
