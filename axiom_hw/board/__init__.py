@@ -6,6 +6,7 @@ table.py   one TOML table: types, ranges, units, and where each key stands
 pins.py    the 40-pin header: lines, and which of them carries which PWM channel, per chip
 models.py  the machines that are known: their chips, buses, ports and overlays
 machine.py which machine this is
+iio.py     sensors of the kernel: [iio.NAME] and [hwmon.NAME]
 outputs.py what an output says beyond its device: authority, watchdog, slew; servos and motors
 units.py   "5ms" to nanoseconds
 find.py    where board files lie, and which one is for this machine

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from axiom_hw.board.conflicts import refuse_conflicts
 from axiom_hw.board.find import find_board, shown
+from axiom_hw.board.iio import HWMON_KEYS, IIO_KEYS, hwmon_row, iio_row, refuse_same_names
 from axiom_hw.board.model import Board, Chip, PwmChip
 from axiom_hw.board.outputs import watchdog_ns
 from axiom_hw.board.pins import known_chip, known_pwm
@@ -18,7 +19,7 @@ from axiom_hw.board.rows import INPUT_KEYS, OUTPUT_KEYS, input_row, output_row
 from axiom_hw.board.table import Places, Table
 from axiom_hw.errors import BoardError
 
-_TOP: Final = ("model", "description", "watchdog", "chip", "pwm_chip", "input", "output")
+_TOP: Final = ("model", "description", "watchdog", "chip", "pwm_chip", "input", "output", "iio", "hwmon")
 _CHIP: Final = ("label", "lines", "event_buffer_size")
 _PWM_CHIP: Final = ("device", "channels")
 
@@ -59,9 +60,12 @@ def parse_board(text: str, name: str, source: str) -> Board:
     pwm_chips = _named(top, "pwm_chip", _PWM_CHIP, _pwm_chip)
     inputs = _named(top, "input", INPUT_KEYS, lambda name, table: input_row(name, table, chips))
     outputs = _named(top, "output", OUTPUT_KEYS, lambda name, table: output_row(name, table, chips, pwm_chips))
+    iio = _named(top, "iio", IIO_KEYS, iio_row) + _named(top, "hwmon", HWMON_KEYS, hwmon_row)
+    refuse_same_names(top, iio)
     refuse_conflicts(places, chips, pwm_chips, inputs, outputs)
     return Board(
-        name, source, chips, inputs, outputs, pwm_chips, top.text("model"), top.text("description"), watchdog_ns(top)
+        name, source, chips, inputs, outputs, pwm_chips, top.text("model"), top.text("description"), watchdog_ns(top),
+        iio=iio,
     )  # fmt: skip
 
 

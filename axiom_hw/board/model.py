@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum, IntEnum
 
+from axiom_hw.board.iio import IioDevice
 from axiom_hw.errors import BoardError
 
 
@@ -181,6 +182,7 @@ class Board:
     model: str = ""
     description: str = ""
     watchdog_ns: int = 0
+    iio: tuple[IioDevice, ...] = ()
 
     def input(self, name: str) -> InputLine:
         """The input of that name. Raises `BoardError`, which names the nearest ones."""
@@ -210,6 +212,13 @@ class Board:
             raise BoardError(self.source, f"`{name}` is a PWM channel, which has no value; {_listing(lines)} have one")
         raise self._unknown("line", name, lines)
 
+    def iio_device(self, name: str) -> IioDevice:
+        """The sensor of the kernel's of that name. Raises `BoardError`, which names the nearest ones."""
+        for device in self.iio:
+            if device.name == name:
+                return device
+        raise self._unknown("iio", name, self.iio)
+
     @property
     def output_lines(self) -> tuple[OutputLine, ...]:
         """The outputs that are GPIO lines."""
@@ -227,7 +236,7 @@ class Board:
         return BoardError(self.source, f"has no {kind} `{name}`; it has {_listing(rows)}", fix)
 
 
-Named = InputLine | OutputLine | PwmChannel
+Named = InputLine | OutputLine | PwmChannel | IioDevice
 
 
 def _listing(rows: tuple[Named, ...]) -> str:
