@@ -80,6 +80,10 @@ class ClockError(AxiomError, ValueError):
     """A clock that was asked to run backwards, or a deadline that isn't a time."""
 
 
+class RecordingError(AxiomError, ValueError):
+    """A recording that can't be written, is damaged, or was made by something else."""
+
+
 class MissingDependency(AxiomError, ImportError):
     """An optional package that this feature needs."""
 
