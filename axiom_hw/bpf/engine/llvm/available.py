@@ -27,12 +27,13 @@ def why_not() -> str:
         return "llvmlite isn't installed"
     except OSError as error:  # its library is there, but doesn't load
         return f"llvmlite doesn't load: {error}"
-    return _layout()
+    return _loading()
 
 
-def _layout() -> str:
+def _loading() -> str:
+    from axiom_hw.bpf.engine.llvm import loading  # not before: on other systems these can't be imported
     from axiom_hw.bpf.engine.llvm.builtin import objects_as_expected
 
     if objects_as_expected():
-        return ""
+        return loading.why_not()
     return f"Python {platform.python_version()} lays its objects out in a way that native code doesn't know"

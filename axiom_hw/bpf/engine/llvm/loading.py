@@ -88,7 +88,6 @@ def reap() -> None:
         _munmap(start, size)
 
 
-@cache
 def why_not() -> str:
     """Why no code can be mapped here, as the rest of a sentence; empty if it can."""
     try:
