@@ -364,7 +364,7 @@ class App:
             board, clock, devices, scheduler=scheduler, seed=0 if options.mock else secrets.randbits(64),
             on_fault=console.FaultTeller(), on_trace=console.tell_trace if options.trace else None,
             on_error=self._device_failed, engine=options.engine, cache=open_cache(options.cache),
-            on_engine=console.tell,
+            on_engine=console.tell, on_trouble=console.tell,
         )  # fmt: skip
 
     def _at_idle_end(self, *_: int) -> None:

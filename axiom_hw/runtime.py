@@ -78,9 +78,10 @@ class _Env:
 class Runtime:
     """One bench, running. `on_fault` and `on_trace` are told of faults and of lines that programs print.
 
-    `on_error` is told when a device fails while it runs, `on_engine` when a program can't become native code and stays
-    on the interpreter. `seed` decides the random numbers of programs. `cache` keeps compiled programs on disk. `tap`
-    records what reaches the programs, or replays it; events then go through Python, one at a time.
+    `on_error` is told when a device fails while it runs, `on_trouble` when one fails that is tried again, `on_engine`
+    when a program can't become native code and stays on the interpreter. `seed` decides the random numbers of programs.
+    `cache` keeps compiled programs on disk. `tap` records what reaches the programs, or replays it; events then go
+    through Python, one at a time.
 
     Synchronization: `attach` and the attributes from any thread; opened and closed by one owner.
     """
@@ -102,6 +103,7 @@ class Runtime:
         cache: Cache | None = None,
         on_engine: Callable[[AxiomError], None] | None = None,
         tap: Tap | None = None,
+        on_trouble: Callable[[AxiomError], None] | None = None,
     ) -> None:
         """Raises `BackendError` where a line or channel of the board can't be had, `MissingDependency` where the engine
         can't."""
@@ -130,9 +132,12 @@ class Runtime:
         self.closed = False
         self.missing: list[tuple[str, BackendError]] = []  # optional outputs that aren't there, and why
         if board is not None and devices is not None:
-            self._open(board, devices, on_error)
+            self._open(board, devices, on_error, on_trouble or (lambda error: None))
 
-    def _open(self, board: Board, devices: Devices, on_error: Callable[[AxiomError], None] | None) -> None:
+    def _open(
+        self, board: Board, devices: Devices, on_error: Callable[[AxiomError], None] | None,
+        on_trouble: Callable[[AxiomError], None],
+    ) -> None:  # fmt: skip
         natives, tap = None, self.tap
         if tap is None and self.loader.engine is not Engine.INTERP and isinstance(self.clock, MonotonicClock):
             natives = Natives(self.registry, self.executor, self.loader.cache)
@@ -142,7 +147,10 @@ class Runtime:
         read_input = self.gpio.read if tap is None else partial(_tapped, tap, self.gpio.read)
         self.sources = (self.gpio,)
         try:
-            around = Surroundings(self.fire, self.clock, self.scheduler, on_error, make_server)
+            around = Surroundings(
+                self.fire, self.clock, self.scheduler, on_error, make_server,
+                wanted=lambda key: bool(self.registry.links(key)), on_change=self.registry.watch, on_trouble=on_trouble,
+            )  # fmt: skip
             if tap is None or not tap.is_replay:
                 self.sources += open_sources(board, devices, around)
             self.guard = Guard.open(

@@ -26,13 +26,21 @@ class Devices:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a source is given. `make_server` is there where native code may read in its place."""
+    """What a source is given. `make_server` is there where native code may read in its place.
+
+    `wanted` says whether programs are attached to a hook, and `on_change` has a function called when that may have
+    changed: what is read on request only is read for somebody. `on_trouble` is told of a device that fails and is
+    tried again; `on_error` of one that ends the run.
+    """
 
     fire: Callable[[HookKey, bytes], object]
     clock: Clock
     scheduler: Scheduler
     on_error: Callable[[AxiomError], object] | None = None
     make_server: MakeServer | None = None
+    wanted: Callable[[HookKey], bool] = lambda key: True
+    on_change: Callable[[Callable[[], object]], object] = lambda told: None
+    on_trouble: Callable[[AxiomError], object] = lambda error: None
 
 
 def open_sources(board: Board, devices: Devices, around: Surroundings) -> tuple[Source, ...]:
