@@ -15,6 +15,7 @@ from tests.bench.native.table import Goal, Line, ns_line, ns_text
 
 NAMES: Final = ("alu", "crc", "fir", "pid")
 OURS, KERNEL = "llvm engine", "kernel"
+QUICK: Final = "quick code"  # ours, until the optimised one is there
 AGAINST_C: Final = Goal(1.05)
 AGAINST_KERNEL: Final = Goal(1.0)
 _MOST: Final = 20_000  # contexts in the array that a round goes through
@@ -32,18 +33,17 @@ class Ways:
 def ways(setup: Setup, name: str, most: int = _MOST) -> Ways:
     """Build the program every way there is. What can't be built isn't among them."""
     contexts = inputs(most)
-    view = memoryview(contexts)
+    view, size = memoryview(contexts), len(contexts) // most
     contestants, results = [], []
 
     def add(label: str, work: Callable[[int], object], result: int) -> None:
         contestants.append(Contestant(label, work, most))
         results.append(result & 0xFFFFFFFF)
 
-    if not engine.why_not():
+    for label in () if engine.why_not() else (OURS, QUICK):
         verified = proved(name)
-        ours = engine.native(verified, engine.maps_of(verified))
-        size = verified.spec.ctx.size
-        add(OURS, lambda times: ours.run_batch(view[: times * size]), ours.run(bytes(view[:size])))
+        ours = engine.native(verified, engine.maps_of(verified), quick=label == QUICK)
+        add(label, lambda times, ours=ours: ours.run_batch(view[: times * size]), ours.run(bytes(view[:size])))  # type: ignore[misc]
     for compiler in setup.compilers:
         built = CProgram(compiler, name, setup.folder)
         add(compiler.name, lambda times, built=built: built.run(contexts, times), built.run(contexts, 1))  # type: ignore[misc]
@@ -81,11 +81,13 @@ def judged(
     found = _by_name(samples)
     if KERNEL in found and kernel_idle is not None:
         found[KERNEL] = found[KERNEL].less(kernel_idle)
-    lines = [ns_line(sample, f"{name}: {label}") for label, sample in found.items() if label != OURS]
-    ours = found.get(OURS)
+    lines = [ns_line(sample, f"{name}: {label}") for label, sample in found.items() if label not in (OURS, QUICK)]
+    ours, quick = found.get(OURS), found.get(QUICK)
     if ours is None:
         return lines
-    native = [sample for label, sample in found.items() if label not in (OURS, KERNEL)]
+    if quick is not None:
+        lines.append(Line(f"{name}: {QUICK}", ns_text(quick.ns), quick.spread, ratio(quick, ours), OURS))
+    native = [sample for label, sample in found.items() if label not in (OURS, QUICK, KERNEL)]
     if KERNEL in found:
         pairs.append((ours, found[KERNEL]))
     if native:

@@ -46,11 +46,13 @@ def maps_of(program: Verified, files: Mapping[str, Path] | None = None) -> dict[
     return found
 
 
-def native(program: Verified, maps: Mapping[str, Map], *, slots: int = 1, cache: Cache | None = None) -> Native:
+def native(
+    program: Verified, maps: Mapping[str, Map], *, slots: int = 1, cache: Cache | None = None, quick: bool = False
+) -> Native:
     """A program, compiled, on those maps. Without a cache nothing is taken from disk, nor left there."""
     from axiom_hw.bpf.engine.llvm.native import Native
 
-    return Native(program, in_order(program, maps), Outside(), slots=slots, cache=cache)
+    return Native(program, in_order(program, maps), Outside(), slots=slots, cache=cache, quick=quick)
 
 
 def cache_in(directory: Path) -> Cache:

@@ -32,11 +32,13 @@ def told(line: Line) -> tuple[str, float | None, str]:
 
 def test_a_program_is_compared_with_the_better_compiler_and_the_kernel_without_its_overhead() -> None:
     pairs: list[tuple[Sample, Sample]] = []
-    samples = [sample("llvm engine", 100), sample("gcc", 100), sample("clang", 80), sample("kernel", 220)]
+    samples = [sample("llvm engine", 100), sample("quick code", 300), sample("gcc", 100), sample("clang", 80)]
+    samples.append(sample("kernel", 220))
     first, *others = compute.judged("fir", samples, sample("kernel", 20), pairs)
     assert told(first) == ("fir: llvm engine", 1.25, "clang -O2, the better one")
     assert first.goal is compute.AGAINST_C
-    assert [line.name for line in others] == ["fir: gcc", "fir: clang", "fir: kernel"]
+    assert [line.name for line in others] == ["fir: gcc", "fir: clang", "fir: kernel", "fir: quick code"]
+    assert told(others[-1]) == ("fir: quick code", 3.0, "llvm engine")
     assert [(ours.ns, there.ns) for ours, there in pairs] == [(100, 200)]
 
 
