@@ -6,7 +6,10 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+import pytest
+
 from axiom_hw.backends.gpio import GpioBackend
+from axiom_hw.backends.limits import GpioChoice, limits_of
 
 SIM = Path("/sys/devices/platform")
 
@@ -22,11 +25,19 @@ class Rig:
 
     exact_time = True  # the clock stands still but for `advance`
 
-    def __init__(self, backend: GpioBackend, label: str, world: World, clock) -> None:
+    def __init__(
+        self, backend: GpioBackend, label: str, world: World, clock, choice: GpioChoice = GpioChoice.GPIOD
+    ) -> None:
         self.backend = backend
         self.label = label
         self.world = world
         self.clock = clock
+        self.limits = limits_of(choice)
+
+    def arrive(self) -> None:
+        """Let pass the time that edges are late by."""
+        if self.limits.added_latency_ns:
+            self.advance(self.limits.added_latency_ns)
 
     def advance(self, duration_ns: int) -> None:
         self.clock.advance(duration_ns)
@@ -64,3 +75,30 @@ class SimRig(Rig):
 def simulated_chip() -> Path | None:
     """The directory of a gpio-sim bank, if this kernel has one."""
     return next(iter(sorted(SIM.glob("gpio-sim.*/gpiochip*"))), None)
+
+
+class MockPins:
+    """The pins of gpiozero's own mock factory."""
+
+    def __init__(self, factory) -> None:
+        self.factory = factory
+
+    def drive(self, offset: int, level: int | None) -> None:
+        pin = self.factory.pin(f"GPIO{offset}")
+        (pin.drive_high if level else pin.drive_low)()
+
+    def level(self, offset: int) -> int:
+        return int(self.factory.pin(f"GPIO{offset}").state)
+
+
+def gpiozero_rig(clock, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """The pins of a Pi 5, on a clock that stands still."""
+    pytest.importorskip("gpiozero")
+    from gpiozero.pins import mock
+
+    from axiom_hw.backends.gpiozero_gpio import GpiozeroBackend
+
+    monkeypatch.setattr(mock, "monotonic", lambda: clock.now_ns() / 1e9)
+    factory = mock.MockFactory("d04170")
+    backend = GpiozeroBackend(factory, clock.now_ns)
+    return Rig(backend, "pinctrl-rp1", MockPins(factory), clock, GpioChoice.GPIOZERO)
