@@ -27,6 +27,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from axiom_hw import console
+from axiom_hw.backends.limits import GpioChoice, open_gpio
 from axiom_hw.backends.sysfs_pwm import SysfsPwm
 from axiom_hw.bench import MockBench
 from axiom_hw.board import Board, load_board
@@ -359,7 +360,8 @@ class App:
             self.bench = MockBench(board, clock)
             scheduler, devices = self.bench.scheduler, self.bench.devices
         elif board is not None:
-            devices = _real_devices()
+            console.tell_gpio(options.gpio)
+            devices = _real_devices(options.gpio)
         return Runtime(
             board, clock, devices, scheduler=scheduler, seed=0 if options.mock else secrets.randbits(64),
             on_fault=console.FaultTeller(), on_trace=console.tell_trace if options.trace else None,
@@ -405,10 +407,8 @@ def _watched(app: App, scenario: Scenario | None, bench: MockBench) -> None:
         scenario(bench)
 
 
-def _real_devices() -> Devices:
-    from axiom_hw.backends.gpiod_gpio import GpiodBackend  # here, because gpiod exists on Linux only
-
-    return Devices(GpiodBackend(), SysfsPwm())
+def _real_devices(gpio: GpioChoice) -> Devices:
+    return Devices(open_gpio(gpio), SysfsPwm())
 
 
 def _size(kind: object, place: str) -> int:

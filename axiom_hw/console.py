@@ -14,6 +14,7 @@ from traceback import FrameSummary, StackSummary, TracebackException
 from types import FrameType, TracebackType
 from typing import Any, Final
 
+from axiom_hw.backends.limits import GpioChoice, limits_of
 from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.bpf.maps import HashMap, Map, RingReader
 from axiom_hw.engines import why_not
@@ -99,6 +100,12 @@ def tell_engine(wanted: Engine, got: Engine) -> None:
     if wanted is not got and not _TOLD:
         _TOLD.append(why_not())
         print(f"programs run on the interpreter: {_TOLD[0]}", file=sys.stderr)
+
+
+def tell_gpio(choice: GpioChoice) -> None:
+    """Print, where lines are reached by another way than the usual one, what that can't do."""
+    if shortfalls := limits_of(choice).shortfalls:
+        print(f"gpio by {choice}: {'; '.join(shortfalls)}", file=sys.stderr)
 
 
 class FaultTeller:

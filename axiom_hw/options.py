@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from axiom_hw.backends.limits import GpioChoice
 from axiom_hw.board.units import parse_duration_ns
 from axiom_hw.bpf.engine.choice import Engine
 
@@ -15,6 +16,7 @@ class Options:
     """How to run: `mock` devices in virtual time (or `real_time`), another `board`, an end after `duration_ns`.
 
     `trace` shows what programs print. `engine` runs the programs; with `cache`, compiled ones are kept on disk.
+    `gpio` is what real lines are reached by.
     """
 
     mock: bool = False
@@ -24,6 +26,7 @@ class Options:
     trace: bool = False
     engine: Engine = Engine.AUTO
     cache: bool = True
+    gpio: GpioChoice = GpioChoice.GPIOD
 
 
 def parse_options(name: str, argv: Sequence[str]) -> Options:
@@ -39,7 +42,13 @@ def parse_options(name: str, argv: Sequence[str]) -> Options:
         help="what runs the programs: the interpreter, native code, or the first until the second is ready (auto)",
     )  # fmt: skip
     parser.add_argument("--no-cache", action="store_true", help="compile anew, and keep nothing on disk")
+    parser.add_argument(
+        "--gpio", choices=[choice.value for choice in GpioChoice], metavar="|".join(GpioChoice),
+        help="what real lines are reached by: gpiod, or one of the others where that can't be; the doctor compares them",
+    )  # fmt: skip
     found = parser.parse_args(argv)
+    if found.gpio is not None and found.mock:
+        parser.error("--gpio chooses among real devices: it doesn't go with --mock")
     if found.real_time and not found.mock:
         parser.error("--real-time goes with --mock: real devices always run in real time")
     return Options(
@@ -50,6 +59,7 @@ def parse_options(name: str, argv: Sequence[str]) -> Options:
         found.trace,
         Engine(found.engine),
         not found.no_cache,
+        GpioChoice(found.gpio or GpioChoice.GPIOD),
     )
 
 

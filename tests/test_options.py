@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from axiom_hw.backends.limits import GpioChoice
 from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.options import Options, parse_options
 
@@ -18,6 +19,7 @@ def test_every_option() -> None:
         mock=True, real_time=True, board="my.toml", duration_ns=1_500_000_000, trace=True
     )
     assert parse_options("button", ["--engine", "llvm", "--no-cache"]) == Options(engine=Engine.LLVM, cache=False)
+    assert parse_options("button", ["--gpio", "lgpio"]) == Options(gpio=GpioChoice.LGPIO)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,8 @@ def test_every_option() -> None:
         (["--for", "10"], "argument --for: '10' is not a duration; write a number and one of ns, us, ms, s"),
         (["--real-time"], "--real-time goes with --mock: real devices always run in real time"),
         (["--engine", "jit"], "argument --engine: invalid choice: 'jit' (choose from"),
+        (["--gpio", "RPi.GPIO"], "argument --gpio: invalid choice: 'RPi.GPIO' (choose from"),
+        (["--mock", "--gpio", "lgpio"], "--gpio chooses among real devices: it doesn't go with --mock"),
         (["--moc"], "unrecognized arguments: --moc"),
     ],
 )

@@ -52,6 +52,9 @@ def run(
         Engine, typer.Option(help="interp, llvm (native code), or auto: the first until the second is ready")
     ] = Engine.AUTO,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Compile anew, and keep nothing on disk")] = False,
+    gpio: Annotated[
+        str | None, typer.Option(metavar="gpiod|lgpio|gpiozero", help="What real lines are reached by: gpiod")
+    ] = None,
 ) -> None:
     """Run an application until it ends, or Ctrl-C. Outputs are in their safe states before and after.
 
@@ -61,6 +64,7 @@ def run(
         *(["--mock"] if mock else []), *(["--real-time"] if real_time else []), *(["--trace"] if trace else []),
         *(["--board", board] if board is not None else []), *(["--for", duration] if duration is not None else []),
         *(["--engine", engine] if engine is not Engine.AUTO else []), *(["--no-cache"] if no_cache else []),
+        *(["--gpio", gpio] if gpio is not None else []),
     ]  # fmt: skip
     path = _existing(file)
     if path.suffix == ".py":
