@@ -85,7 +85,10 @@ def program() -> tuple[Loaded, ArrayMap]:
     assert isinstance(made, ArrayMap)
     verified = verify(ProgramSpec("count", assemble_insns(PROGRAM), (spec,), ctx=ctx_of("gpio/x")))
     loader = Loader(Engine.LLVM, 8, None, lambda loaded: None, lambda error: None)
-    return loader.load(verified, (made,), Alone()), made
+    loaded = loader.load(verified, (made,), Alone())
+    assert loader.settle()  # it is optimised then
+    loader.close()
+    return loaded, made
 
 
 def pumped(loaded: Loaded) -> Callable[[Queue], int]:
