@@ -39,10 +39,14 @@ if TYPE_CHECKING:
     from axiom_hw.calls import emergency_stop as emergency_stop
     from axiom_hw.calls import gpio_get as gpio_get
     from axiom_hw.calls import gpio_set as gpio_set
+    from axiom_hw.calls import motor_set as motor_set
     from axiom_hw.calls import now_ns as now_ns
     from axiom_hw.calls import pwm_write as pwm_write
+    from axiom_hw.calls import pwm_write_ns as pwm_write_ns
     from axiom_hw.calls import random_u32 as random_u32
+    from axiom_hw.calls import servo_set as servo_set
     from axiom_hw.calls import slot as slot
+    from axiom_hw.calls import stopped as stopped
     from axiom_hw.clock import MonotonicClock as MonotonicClock
     from axiom_hw.clock import VirtualClock as VirtualClock
     from axiom_hw.errors import AxiomError as AxiomError
@@ -66,7 +70,9 @@ _PUBLIC = {
     "board": "Board load_board",
     "bpf.layout": "array_of layout s8 s16 s32 s64 u8 u16 u32 u64 zeros",
     "bpf.verifier": "Rejected verify",
-    "calls": "emergency_stop gpio_get gpio_set now_ns pwm_write random_u32 slot",
+    "calls": (
+        "emergency_stop gpio_get gpio_set motor_set now_ns pwm_write pwm_write_ns random_u32 servo_set slot stopped"
+    ),
     "clock": "MonotonicClock VirtualClock",
     "errors": "AxiomError Fault",
     "events": "Edge GpioEvent I2cEvent IioEvent PwmEvent ScanEvent SerialEvent TimerEvent",

@@ -15,7 +15,8 @@ from axiom_hw.bpf.layout import u32, u64
 def gpio_set(line: int | str, value: int) -> int:
     """Drive an output to 0 or 1. `line` is its name on the board, or its number on the header.
 
-    0, or -errno: ENODEV no such output, EINVAL no such value, EPERM the emergency stop is latched.
+    0, or -errno: ENODEV no such output, EACCES not for programs to drive, or not for this one, EINVAL no such value,
+    EPERM the emergency stop is latched.
     """
     raise NotImplementedError
 
@@ -29,6 +30,30 @@ def gpio_get(line: int | str) -> int:
 @helper("pwm_write", names="PWM channel")
 def pwm_write(channel: str, percent: int) -> int:
     """Set the duty of a PWM output, in percent of its period, within its limits. 0, or -errno."""
+    raise NotImplementedError
+
+
+@helper("pwm_write_ns", names="PWM channel")
+def pwm_write_ns(channel: str, duty_ns: int) -> int:
+    """Set the duty of a PWM output, in ns, within its limits. 0, or -errno."""
+    raise NotImplementedError
+
+
+@helper("servo_set", names="servo")
+def servo_set(servo: str, millidegrees: int) -> int:
+    """Turn a servo to an angle in thousandths of a degree, within its range. 0, or -errno."""
+    raise NotImplementedError
+
+
+@helper("motor_set", names="motor")
+def motor_set(motor: str, permille: int) -> int:
+    """Drive a motor with -1000 (backwards) to 1000 thousandths of its power, within its limits. 0, or -errno."""
+    raise NotImplementedError
+
+
+@helper("emergency_stopped")
+def stopped() -> int:
+    """1 while the emergency stop is latched: outputs stay in their safe states until an operator releases it."""
     raise NotImplementedError
 
 

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from axiom_hw.bpf.frontend.values import Value
 
 _UNKNOWN_NAME = "P003"  # also a type that is unknown
+_CHANNELS = {  # kinds of PWM channels that helpers take by name, and the call for each
+    "motor": 'motor_set("{name}", permille)',
+    "servo": 'servo_set("{name}", millidegrees)',
+    "PWM channel": 'pwm_write("{name}", percent)',
+}
 _HEADER_CHIP = 0  # what gpio_set and gpio_get mean: the first chip of a board
 
 
@@ -81,7 +86,7 @@ def _check_text(function: Callable[..., Any], hook: str) -> None:
 
 
 def _any_board(kind: str, name: str) -> tuple[int, ...]:
-    return (0, 0) if kind == "PWM channel" else (0,)
+    return (0, 0) if kind in _CHANNELS else (0,)
 
 
 def _check_ctx(function: Callable[..., Any], hook: str, layout: Layout) -> None:
@@ -130,11 +135,13 @@ def numbers_of(board: Board | None, kind: str, name: str) -> tuple[int, ...]:
     else:
         output = board.output(name)
         if isinstance(output, PwmChannel):
-            if kind == "PWM channel":
+            found = "servo" if output.servo is not None else "motor" if output.motor is not None else "PWM channel"
+            if kind in ("PWM channel", found):
                 return output.chip_id, output.channel
-            raise BoardError(board.source, f"`{name}` is a PWM channel, not a line", f'pwm_write("{name}", percent)')
-        if kind == "PWM channel":
-            raise BoardError(board.source, f"`{name}` is a line, not a PWM channel", f'gpio_set("{name}", value)')
+            wanted = "line" if kind == "output line" else kind
+            raise BoardError(board.source, f"`{name}` is a {found}, not a {wanted}", _CHANNELS[found].format(name=name))
+        if kind in _CHANNELS:
+            raise BoardError(board.source, f"`{name}` is a line, not a {kind}", f'gpio_set("{name}", value)')
         line = output
     if line.chip_id != _HEADER_CHIP:
         chip = board.chips[line.chip_id].name

@@ -10,13 +10,14 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final, Self, cast
 
-from axiom_hw.actuation import Guard
+from axiom_hw.actuation import HEARTBEAT_NS, Asker, Guard
 from axiom_hw.adapters.gpio import GpioAdapter
 from axiom_hw.adapters.source import Source
 from axiom_hw.adapters.timer import TimerAdapter
@@ -58,15 +59,15 @@ class Trace:
 class _Env:
     """What one program reaches beyond its memory; its name goes with every request to the guard."""
 
-    def __init__(self, runtime: Runtime, name: str) -> None:
+    def __init__(self, runtime: Runtime, name: str, drives: frozenset[str] | None) -> None:
         self._runtime = runtime
         self._name = name
         self._random = random.Random(f"{runtime.seed} {name}").getrandbits  # programs don't share their numbers
         self.now_ns = runtime.now_ns
         # Native code may ask the system itself, but for a tap, which keeps the time still during an event.
         self.monotonic = isinstance(runtime.clock, MonotonicClock) and runtime.tap is None
-        self.hardware = _hardware(runtime.guard, name)
-        self.natives = runtime.guard.natives(name) if runtime.guard is not None else {}
+        self.hardware = _hardware(runtime.guard, Asker(name, drives=drives))
+        self.natives = runtime.guard.natives(name, drives) if runtime.guard is not None else {}
 
     def random_u32(self) -> int:
         return self._random(32)
@@ -81,7 +82,8 @@ class Runtime:
     `on_error` is told when a device fails while it runs, `on_trouble` when one fails that is tried again, `on_engine`
     when a program can't become native code and stays on the interpreter. `seed` decides the random numbers of programs.
     `cache` keeps compiled programs on disk. `tap` records what reaches the programs, or replays it; events then go
-    through Python, one at a time.
+    through Python, one at a time. In `state_dir` the latched emergency stop and the guard's decisions outlive
+    the process.
 
     Synchronization: `attach` and the attributes from any thread; opened and closed by one owner.
     """
@@ -104,12 +106,14 @@ class Runtime:
         on_engine: Callable[[AxiomError], None] | None = None,
         tap: Tap | None = None,
         on_trouble: Callable[[AxiomError], None] | None = None,
+        state_dir: Path | None = None,
     ) -> None:
         """Raises `BackendError` where a line or channel of the board can't be had, `MissingDependency` where the engine
         can't."""
         self.board = board
         self.clock = clock
         self.seed = seed
+        self._state_dir = state_dir
         self.traces: deque[Trace] = deque(maxlen=TRACE_LINES)
         self._on_trace = on_trace
         self.registry = Registry(Slots(slots), budget_insns)
@@ -157,6 +161,7 @@ class Runtime:
                 board, gpio, devices.pwm, self.clock if tap is None else tap,
                 read_input=read_input, on_missing=lambda channel, error: self.missing.append((channel.name, error)),
                 make_ask=natives.make_ask if natives is not None else None, inputs=inputs_of(self.gpio.feeds()),
+                timers=self.scheduler, state_dir=self._state_dir,
             )  # fmt: skip
         except BaseException:  # Ctrl-C too: somebody else may want the lines
             self._close_sources()
@@ -164,6 +169,9 @@ class Runtime:
                 tap.close()
             raise
         self.guard.on_pwm_applied(self._pwm_applied)
+        if self._state_dir is not None and isinstance(self.clock, MonotonicClock):
+            beats = self.guard.beat
+            self.scheduler.every(min(HEARTBEAT_NS, board.watchdog_ns // 4 or HEARTBEAT_NS), lambda *_: beats())
 
     def start(self) -> None:
         """Let events come: from the devices' and the timers' threads, or as a virtual clock moves."""
@@ -177,21 +185,31 @@ class Runtime:
         for source in self.sources:
             source.start()
 
-    def load(self, verified: Verified, maps: Sequence[Map]) -> Loaded:
-        """Bind maps and helpers. Raises `HookError` for a program that asks for hardware where there is no board."""
+    def load(self, verified: Verified, maps: Sequence[Map], drives: Collection[str] | None = None) -> Loaded:
+        """Bind maps and helpers. Raises `HookError` for a program that asks for hardware where there is no board.
+
+        `drives` names the outputs that it may drive, unless it is all; `BoardError` where the board has no such one.
+        """
         if self.guard is None:
             _refuse_hardware(verified.spec)
-        return self.loader.load(verified, maps, _Env(self, verified.spec.name))
+        if drives is not None and self.board is not None:
+            for name in drives:
+                self.board.output(name)
+        granted = frozenset(drives) if drives is not None else None
+        return self.loader.load(verified, maps, _Env(self, verified.spec.name, granted))
 
-    def attach(self, verified: Verified, maps: Sequence[Map], section: str, *, priority: int = 0) -> Link:
-        """Load a program and run it on the hook that `section` names (see `axiom_hw.sections`).
+    def attach(
+        self, verified: Verified, maps: Sequence[Map], section: str, *, priority: int = 0,
+        drives: Collection[str] | None = None,
+    ) -> Link:  # fmt: skip
+        """Load a program and run it on the hook that `section` names (see `axiom_hw.sections`); `drives` as for `load`.
 
         A timer is started for it, which stops when the link is detached. Raises `HookError` for a section that names
         no hook of the board, and for a program that exceeds its hook's budget.
         """
         if self.closed:
             raise HookError(verified.spec.name, "comes too late: the run is over", "attach it while the runtime runs")
-        loaded = self.load(verified, maps)
+        loaded = self.load(verified, maps, drives)
         try:
             keys = keys_of(section, self.board, self._start_timer)
         except HookError as error:
@@ -291,7 +309,7 @@ class _Pump:
         return sum(source.pump() for source in self._sources)
 
 
-def _hardware(guard: Guard | None, source: str) -> Mapping[int, Callable[..., int]]:
+def _hardware(guard: Guard | None, source: Asker) -> Mapping[int, Callable[..., int]]:
     """The hardware helpers of one program: numbers from registers, to the guard."""
     if guard is None:
         return MappingProxyType({})
@@ -302,6 +320,16 @@ def _hardware(guard: Guard | None, source: str) -> Mapping[int, Callable[..., in
         row["gpio_get"].id: lambda line: guard.get_gpio(_signed(line)),
         row["pwm_write"].id: lambda chip, channel, percent: guard.write_pwm(
             _signed(chip), _signed(channel), _signed(percent), source
+        ),
+        row["pwm_write_ns"].id: lambda chip, channel, duty_ns: guard.write_pwm_duty(
+            _signed(chip), _signed(channel), _signed(duty_ns), source
+        ),
+        row["emergency_stopped"].id: lambda: int(guard.is_stopped),
+        row["servo_set"].id: lambda chip, channel, mdeg: guard.set_servo(
+            _signed(chip), _signed(channel), _signed(mdeg), source
+        ),
+        row["motor_set"].id: lambda chip, channel, permille: guard.set_motor(
+            _signed(chip), _signed(channel), _signed(permille), source
         ),
     })  # fmt: skip
 

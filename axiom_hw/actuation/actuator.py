@@ -11,6 +11,7 @@ from typing import Final
 from axiom_hw.backends.gpio import GpioBackend, LineOutput
 from axiom_hw.backends.pwm import PwmBackend, PwmState
 from axiom_hw.board import Board, OutputLine, PwmChannel
+from axiom_hw.board.model import Motor
 from axiom_hw.errors import BackendError
 
 CONSUMER: Final = "axiom_hw"
@@ -18,7 +19,9 @@ CONSUMER: Final = "axiom_hw"
 
 @dataclass(frozen=True, slots=True)
 class Actuator:
-    """An output and its device. `write(level, enabled)` takes a value, or a duty in ns; all three raise `BackendError`.
+    """An output and its device. `write(level, enabled)` takes a value, or a duty in ns, below 0 for a motor backwards.
+
+    All three raise `BackendError`.
 
     Synchronization: the guard never lets two writes of one actuator overlap, but for a safe state that can't wait.
     """
@@ -56,7 +59,7 @@ def open_actuators(
                 taken.append(_open_line(board, output, gpio, consumer))
                 continue
             try:
-                taken.append(_open_channel(board, output, pwm))
+                taken.append(_open_channel(board, output, gpio, pwm, consumer))
             except BackendError as error:
                 if not output.optional or error.errno != errno.ENODEV:
                     raise
@@ -83,19 +86,66 @@ def _open_line(board: Board, line: OutputLine, gpio: GpioBackend, consumer: str)
     return Actuator(line, write, partial(request.get, line.line), request.release, request.descriptor())
 
 
-def _open_channel(board: Board, channel: PwmChannel, pwm: PwmBackend | None) -> Actuator:
+def _open_channel(
+    board: Board, channel: PwmChannel, gpio: GpioBackend, pwm: PwmBackend | None, consumer: str
+) -> Actuator:
     device = board.pwm_chips[channel.chip_id].device
     if pwm is None:
         raise BackendError(f"output {channel.name}", f"needs {device}, and there is no PWM here", errno=errno.ENODEV)
     output = pwm.open(device, channel.channel)
-
-    def write(duty_ns: int, enabled: bool) -> None:
-        output.apply(PwmState(channel.period_ns, duty_ns, enabled, channel.polarity))
-
-    actuator = Actuator(channel, write, lambda: output.state().duty_ns, output.close)
     try:
-        actuator.write(*actuator.safe)
+        turn, let_go = _open_direction(board, channel.motor, gpio, consumer)
     except BackendError:
         output.close()
         raise
+
+    def apply(duty_ns: int, enabled: bool) -> None:
+        output.apply(PwmState(channel.period_ns, duty_ns, enabled, channel.polarity))
+
+    def write(level: int, enabled: bool) -> None:
+        turn(level if enabled else 0, lambda: apply(0, enabled))
+        apply(abs(level), enabled)
+
+    def release() -> None:
+        try:
+            output.close()
+        finally:
+            let_go()
+
+    actuator = Actuator(channel, write, lambda: output.state().duty_ns, release)
+    try:
+        actuator.write(*actuator.safe)
+    except BackendError:
+        release()
+        raise
     return actuator
+
+
+def _open_direction(
+    board: Board, motor: Motor | None, gpio: GpioBackend, consumer: str
+) -> tuple[Callable[[int, Callable[[], None]], None], Callable[[], None]]:
+    """What turns a motor round, `turn(way, stand_still)`, and what gives its lines back.
+
+    A driver must not be turned round under power: the duty is 0 before a line changes.
+    """
+    if motor is None or not motor.lines:
+        return (lambda way, stand_still: None), (lambda: None)
+    chip = gpio.open(board.chips[motor.chip_id].label)
+    try:
+        lines = [LineOutput(line, value) for line, value in zip(motor.lines, motor.values(0), strict=True)]
+        request = chip.request_outputs(lines, consumer)
+    finally:
+        chip.close()
+    now = list(motor.values(0))
+
+    def turn(way: int, stand_still: Callable[[], None]) -> None:
+        wanted = motor.values(way)
+        if tuple(now) == wanted:
+            return
+        stand_still()
+        # What goes to 0 goes first: both inputs at 1 is a state of its own, often a brake.
+        for at in sorted(range(len(wanted)), key=lambda at: wanted[at]):
+            request.set(motor.lines[at], wanted[at])
+            now[at] = wanted[at]
+
+    return turn, request.release

@@ -14,6 +14,9 @@ class Verdict(Enum):
 
     APPLIED = "applied"
     CLAMPED = "clamped to a limit"
+    SLEWED = "on its way, as fast as the output may change"
+    EXPIRED = "made safe, because no order came in time"
+    DENIED = "refused: not for this one to drive"
     STOPPED = "made safe, because the emergency stop is latched"
     UNKNOWN = "refused: no such output"
     REFUSED = "refused: not a value that this output takes"
@@ -26,7 +29,8 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One line of the audit. `wanted` and `written` are values of lines and duties (ns) of channels.
+    """One line of the audit. `wanted` and `written` are values of lines and duties (ns) of channels; a motor that turns
+    backwards has one below 0.
 
     `written` is None where nothing was written; `errno` is 0 or positive.
     """

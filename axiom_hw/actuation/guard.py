@@ -5,8 +5,7 @@
         guard.write_pwm(0, 0, 7, "sweep")
     # and again from here on, whatever happened in between
 
-Lock-free: each output has a lane. A caller appends its order and, if nobody is writing this output, writes all that
-waits; else whoever is writing does so next. Orders of one output are written in the order they were appended, and
+Lock-free: each output has a lane (`writer.py`). Orders of one output are written in the order they were appended, and
 nobody waits, so a program, a listener or a signal handler may ask the guard at any moment.
 """
 
@@ -15,43 +14,34 @@ from __future__ import annotations
 import errno
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 from axiom_hw.actuation.actuator import CONSUMER, Actuator, open_actuators
+from axiom_hw.actuation.asker import Source, asker_of
 from axiom_hw.actuation.audit import Audit, Decision, Verdict
+from axiom_hw.actuation.lane import Lane, Order, safe_order
 from axiom_hw.actuation.shared_lines import MakeAsk, SharedLine, SharedLines, plain_ask
+from axiom_hw.actuation.state import ALL_OUTPUTS, GuardState, Stop
+from axiom_hw.actuation.writer import PwmListener, Time, Timers, Writer, number_of
 from axiom_hw.backends.gpio import GpioBackend
 from axiom_hw.backends.pwm import PwmBackend
 from axiom_hw.board import Board, PwmChannel
 from axiom_hw.bpf.engine.machine import NativeHelper
+from axiom_hw.bpf.helpers import TABLE, Effect
 from axiom_hw.errors import BackendError, OutputError
-from axiom_hw.events import PwmEvent
 
 AUDIT_ENTRIES: Final = 256
+HEARTBEAT_NS: Final = 50_000_000
 _LOOK_AGAIN_S: Final = 0.001
 SETTLE_NS: Final = 500_000_000  # how long the safe state waits for another thread's write before it writes past it
+DRIVING: Final = frozenset(row.id for row in TABLE if row.effect is Effect.ACTUATES)
+_ANGLE_MAX: Final = 1 << 31  # thousandths of a degree
 
-PwmListener = Callable[[PwmChannel, PwmEvent], object]
 ReadInput = Callable[[int, int], int]
-
-
-class Time(Protocol):
-    """What the guard needs of a clock."""
-
-    def now_ns(self) -> int: ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stop:
-    """An emergency stop: who asked for it, why, and when."""
-
-    reason: str
-    source: str
-    timestamp_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,41 +52,13 @@ class Failure:
     problem: str
 
 
-@dataclass(slots=True)
-class _Order:
-    """A request on its way; `result` is set by whoever writes it."""
-
-    source: str
-    wanted: int
-    level: int
-    enabled: bool
-    verdict: Verdict
-    is_safe: bool = False
-    result: int | None = None
-
-
-class _Lane:
-    """The orders of one output, and who is writing them.
-
-    Synchronization: `pending` by atomic deque operations; the device by whoever holds `writing`, which is tried and
-    never waited for, but by the safe state.
-    """
-
-    __slots__ = ("actuator", "holder", "pending", "row", "writing")
-
-    def __init__(self, actuator: Actuator) -> None:
-        self.actuator = actuator
-        self.pending: deque[_Order] = deque()
-        self.writing = threading.Lock()
-        self.holder = 0
-        self.row: int | None = None  # of a line whose orders native code writes too: SharedLines has them instead
-
-
 class Guard:
     """The only writer of a board's outputs.
 
     `read_input(chip_id, line)` answers for lines that aren't outputs, and raises `BackendError` for others. With
     `make_ask` native code may write the lines too, where all of them are the kernel's own, and read these and `inputs`.
+    `timers`, on the same clock, carry on what takes time: slew rates and watchdogs. `state` keeps the latched stop and
+    the decisions beyond the process.
 
     Synchronization: every method from any thread, without a lock, from listeners and signal handlers too. `close`
     once, by the owner.
@@ -112,13 +74,17 @@ class Guard:
         settle_ns: int = SETTLE_NS,
         make_ask: MakeAsk | None = None,
         inputs: Sequence[SharedLine] = (),
+        timers: Timers | None = None,
+        state: GuardState | None = None,
     ) -> None:
+        """Raises `OutputError` where an output needs timers, and there are none."""
+        _refuse_without_timers(actuators, timers)
         self._clock = clock
         self._read_input = read_input
-        self._lines: dict[tuple[int, int], _Lane] = {}
-        self._channels: dict[tuple[int, int], _Lane] = {}
+        self._lines: dict[tuple[int, int], Lane] = {}
+        self._channels: dict[tuple[int, int], Lane] = {}
         for actuator in actuators:
-            output, lane = actuator.output, _Lane(actuator)
+            output, lane = actuator.output, Lane(actuator)
             if isinstance(output, PwmChannel):
                 self._channels[output.chip_id, output.channel] = lane
             else:
@@ -126,16 +92,25 @@ class Guard:
         self._lanes = (*self._lines.values(), *self._channels.values())
         shared = _shared(actuators) if make_ask is not None else ()
         ask = make_ask() if make_ask is not None and shared else plain_ask
-        self._shared = SharedLines((*shared, *inputs) if shared else (), ask)
-        for line in shared:
-            self._lines[line.chip_id, line.line].row = self._shared.row(line.chip_id, line.line)
-        self._is_shared = bool(shared)
+        self._state = state
+        memory = state.memory if state is not None else None
+        self._shared = SharedLines((*shared, *inputs) if shared else (), ask, memory)
         self._audit = Audit(audit_entries, self._shared.next_number if shared else None)
+        self._writer = Writer(self._shared, self._audit, clock, timers, keeps_all=state is not None)
+        for line in shared:
+            lane = self._lines[line.chip_id, line.line]
+            lane.row = self._shared.row(line.chip_id, line.line)
+            self._writer.watch_row(lane)
+        self._is_shared = bool(shared)
         self._audit_entries = audit_entries
         self._settle_ns = settle_ns
-        self._listeners: tuple[PwmListener, ...] = ()
         self._stop: Stop | None = None  # the last one; whether it is latched stands in the shared state
         self._is_closed = False
+        if state is not None and state.is_latched:
+            self._stop = state.read()
+            if not self._shared.is_stopped:
+                self._shared.stop()
+        self._seen_stops = self._shared.stops
 
     @classmethod
     def open(
@@ -151,28 +126,44 @@ class Guard:
         on_missing: Callable[[PwmChannel, BackendError], object] | None = None,
         make_ask: MakeAsk | None = None,
         inputs: Sequence[SharedLine] = (),
+        timers: Timers | None = None,
+        state_dir: Path | None = None,
     ) -> Guard:
-        """Take every output of the board, each in its safe state from the first moment; see `open_actuators`."""
-        actuators = open_actuators(board, gpio, pwm, consumer, on_missing)
-        return cls(
-            actuators, clock, read_input=read_input, audit_entries=audit_entries, make_ask=make_ask, inputs=inputs
-        )
+        """Take every output of the board, each in its safe state from the first moment; see `open_actuators`.
 
-    def set_gpio(self, line: int, value: int, source: str, chip_id: int = 0) -> int:
-        """Drive an output line to 0 or 1. `source` is who asks, for the audit.
-
-        0, or a negative errno: ENODEV no such output, EINVAL no such value, EPERM the emergency stop is latched and
-        the safe value was written instead, ESHUTDOWN closed, or what the device said. 0 also where another thread is
-        writing this output and will write this next.
+        `state_dir` is where the latched stop and the decisions lie. Raises `OutputError` where another process guards
+        this board with the same directory.
         """
-        lane = self._lines.get((chip_id, line))
+        lines = len(board.output_lines) + len(inputs)
+        state = GuardState.own(state_dir, board.name, lines) if state_dir is not None else None
+        try:
+            actuators = open_actuators(board, gpio, pwm, consumer, on_missing)
+        except BaseException:
+            if state is not None:
+                state.close()
+            raise
+        return cls(
+            actuators, clock, read_input=read_input, audit_entries=audit_entries, make_ask=make_ask, inputs=inputs,
+            timers=timers, state=state,
+        )  # fmt: skip
+
+    def set_gpio(self, line: int, value: int, source: Source, chip_id: int = 0) -> int:
+        """Drive an output line to 0 or 1. `source` is who asks: a program's name, or an `Asker`.
+
+        0, or a negative errno: ENODEV no such output, EACCES it isn't for this one to drive, EINVAL no such value,
+        EPERM the emergency stop is latched and the safe value was written instead, ESHUTDOWN closed, or what the device
+        said. 0 also where another thread is writing this output and will write this next.
+        """
+        lane, name = self._lines.get((chip_id, line)), asker_of(source).name
         if lane is None:
-            return self._refuse(f"gpio/{chip_id}/line{line}", source, value, Verdict.UNKNOWN, errno.ENODEV)
+            return self._writer.refuse(f"gpio/{chip_id}/line{line}", name, value, Verdict.UNKNOWN, errno.ENODEV)
+        if (denied := self._denied(lane, source, value)) is not None:
+            return denied
         if lane.row is not None:
-            return self._shared.set(lane.row, value, source)
+            return self._shared.set(lane.row, value, name)
         if value not in (0, 1):
-            return self._refuse(lane.actuator.output.name, source, value, Verdict.REFUSED, errno.EINVAL)
-        return self._submit(lane, _Order(source, value, value, True, Verdict.APPLIED))
+            return self._writer.refuse(lane.actuator.output.name, name, value, Verdict.REFUSED, errno.EINVAL)
+        return self._writer.submit(lane, Order(name, value, value, True, Verdict.APPLIED))
 
     def get_gpio(self, line: int, chip_id: int = 0) -> int:
         """The value of an input or output line, or a negative errno: ENODEV for a line that the board doesn't have."""
@@ -182,64 +173,133 @@ class Guard:
                 return lane.actuator.read()
             return -errno.ENODEV if self._read_input is None else self._read_input(chip_id, line)
         except BackendError as error:
-            return -_number(error)
+            return -number_of(error)
 
-    def write_pwm(self, chip_id: int, channel: int, percent: int, source: str) -> int:
-        """Switch a channel on with a duty of 0 to 100 % of its period, clamped to its limits. As `set_gpio`."""
-        lane = self._channels.get((chip_id, channel))
-        if lane is None or not isinstance(lane.actuator.output, PwmChannel):
-            return self._refuse(f"pwm/{chip_id}/channel{channel}", source, percent, Verdict.UNKNOWN, errno.ENODEV)
-        if not 0 <= percent <= 100:
-            return self._refuse(lane.actuator.output.name, source, percent, Verdict.REFUSED, errno.EINVAL)
-        return self._write_duty(lane, lane.actuator.output, lane.actuator.output.period_ns * percent // 100, source)
+    def write_pwm(self, chip_id: int, channel: int, percent: int, source: Source) -> int:
+        """Switch a channel on with a duty of 0 to 100 % of its period, clamped to its limits. As `set_gpio`.
 
-    def write_pwm_duty(self, chip_id: int, channel: int, duty_ns: int, source: str) -> int:
+        Where the board sets a slew rate, the duty is on its way then, and gets there by itself.
+        """
+        return self._order(chip_id, channel, percent, source, lambda output: (
+            output.period_ns * percent // 100 if 0 <= percent <= 100 else None
+        ))  # fmt: skip
+
+    def write_pwm_duty(self, chip_id: int, channel: int, duty_ns: int, source: Source) -> int:
         """Switch a channel on with a duty in ns: a servo needs finer steps than percent. As `write_pwm`."""
-        lane = self._channels.get((chip_id, channel))
-        if lane is None or not isinstance(lane.actuator.output, PwmChannel):
-            return self._refuse(f"pwm/{chip_id}/channel{channel}", source, duty_ns, Verdict.UNKNOWN, errno.ENODEV)
-        if duty_ns < 0:
-            return self._refuse(lane.actuator.output.name, source, duty_ns, Verdict.REFUSED, errno.EINVAL)
-        return self._write_duty(lane, lane.actuator.output, duty_ns, source)
+        return self._order(chip_id, channel, duty_ns, source, lambda output: duty_ns if duty_ns >= 0 else None)
 
-    def emergency_stop(self, reason: str, source: str) -> int:
+    def set_servo(self, chip_id: int, channel: int, mdeg: int, source: Source) -> int:
+        """Turn a servo to an angle in thousandths of a degree, clamped to its range. As `write_pwm`; EINVAL also where
+        no servo is declared there."""
+        return self._order(chip_id, channel, mdeg, source, lambda output: (
+            None if output.servo is None or abs(mdeg) > _ANGLE_MAX
+            else output.servo.duty_ns(mdeg, output.min_duty_ns, output.max_duty_ns)
+        ))  # fmt: skip
+
+    def set_motor(self, chip_id: int, channel: int, permille: int, source: Source) -> int:
+        """Drive a motor with -1000 to 1000 thousandths of the period, backwards below 0, clamped to its limits.
+
+        As `write_pwm`; EINVAL also where no motor is declared there.
+        """
+        return self._order(chip_id, channel, permille, source, lambda output: (
+            None if output.motor is None or abs(permille) > 1000 else _toward_zero(output.period_ns * permille, 1000)
+        ))  # fmt: skip
+
+    def write(self, output: str, value: int, source: Source) -> int:
+        """Order an output by its name: a line's value, a servo's thousandths of a degree, a motor's permille, else a
+        duty in ns. As the methods above."""
+        lane = next((lane for lane in self._lanes if lane.actuator.output.name == output), None)
+        if lane is None:
+            return self._writer.refuse(output, asker_of(source).name, value, Verdict.UNKNOWN, errno.ENODEV)
+        found = lane.actuator.output
+        if not isinstance(found, PwmChannel):
+            return self.set_gpio(found.line, value, source, found.chip_id)
+        if found.servo is not None:
+            return self.set_servo(found.chip_id, found.channel, value, source)
+        if found.motor is not None:
+            return self.set_motor(found.chip_id, found.channel, value, source)
+        return self.write_pwm_duty(found.chip_id, found.channel, value, source)
+
+    def emergency_stop(self, reason: str, source: Source) -> int:
         """Latch the stop, then bring every output to its safe state, whatever fails on the way.
 
         Anybody may. 0, or the negative errno of the first output that couldn't be made safe. An output that another
         thread is writing just now is made safe by that thread, right after.
         """
-        self._stop = Stop(reason, source, self._clock.now_ns())
+        name = asker_of(source).name
+        self._stop = stop = Stop(reason, name, self._clock.now_ns())
+        was_stopped = self._shared.is_stopped
         self._shared.stop()  # the latch: from here on every write makes safe
-        self._record(source, f"all outputs: {reason}", 0, None, Verdict.LATCHED, 0)
+        self._seen_stops = self._shared.stops
+        self._writer.record(name, f"{ALL_OUTPUTS}: {reason}", 0, None, Verdict.LATCHED, 0)
         if self._is_closed:
             return 0  # the devices were made safe and given back
-        results = [self._make_safe(lane, source) for lane in self._lanes]
+        results = [self._make_safe(lane, name) for lane in self._lanes]
+        if self._state is not None and not was_stopped:  # last: a disk takes its time
+            self._keep(self._state, stop)
         return next((result for result in results if result), 0)
 
-    def _make_safe(self, lane: _Lane, source: str) -> int:
+    def _keep(self, state: GuardState, stop: Stop) -> None:
+        try:
+            state.keep(stop)
+        except OutputError:  # it is latched all the same, in memory that outlives the process
+            self._writer.record(stop.source, f"file {state.stop_path}", 0, None, Verdict.FAILED, errno.EIO)
+
+    def _make_safe(self, lane: Lane, source: str) -> int:
         if lane.row is not None:
             return self._shared.make_safe(lane.row, source) or 0
-        return self._submit(lane, _safe_order(lane, source))
+        return self._writer.submit(lane, safe_order(lane, source))
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a stop is latched, by whichever process."""
+        return self._shared.is_stopped
 
     @property
     def stopped(self) -> Stop | None:
         """The stop that is latched, or None."""
-        return self._stop if self._shared.is_stopped else None
+        if not self._shared.is_stopped:
+            return None
+        if self._stop is None and self._state is not None:  # somebody else's
+            return self._state.read()
+        return self._stop
 
     def release_stop(self, operator: str) -> bool:
         """Unlatch the stop; `operator` is the person, for the audit. Restores nothing: outputs stay safe until written.
 
-        False where none was latched. Raises `OutputError` for a nameless operator. There is no helper for this, so no
-        program can.
+        False where none was latched. Raises `OutputError` for a nameless operator, and where the file that keeps the
+        stop can't be removed. There is no helper for this, so no program can.
         """
         if not operator.strip():
             raise OutputError("emergency stop", "is released by an operator, who has a name", "give the person's name")
-        seen = self._shared.stops  # one that comes in from here on stays latched
+        if self._state is not None:
+            released = self._state.release(operator)
+        else:
+            seen = self._shared.stops  # one that comes in from here on stays latched
+            released = self._shared.is_stopped
+            if released:
+                self._shared.release_stop(seen)
+                self._writer.record(operator, ALL_OUTPUTS, 0, None, Verdict.RELEASED, 0)
         if not self._shared.is_stopped:
-            return False
-        self._shared.release_stop(seen)
-        self._record(operator, "all outputs", 0, None, Verdict.RELEASED, 0)
-        return True
+            self._stop = None
+        return released
+
+    def beat(self) -> None:
+        """Tell the supervisor that the process is well, and see what other processes did to the stop.
+
+        To be called every `HEARTBEAT_NS` or so, in real time.
+        """
+        if self._state is None:
+            return
+        self._state.beat(time.monotonic_ns())
+        stops = self._shared.stops
+        if not self._shared.is_stopped:
+            self._stop = None
+        elif stops != self._seen_stops:
+            self._stop = stop = self._state.read()
+            for lane in self._lanes:
+                self._make_safe(lane, stop.source)
+        self._seen_stops = stops
 
     def safe_state(self, source: str = "safe state") -> tuple[Failure, ...]:
         """Bring every output to its declared safe state; try all, and report those that failed.
@@ -252,8 +312,8 @@ class Guard:
                 if result := self._settle(lane.row, source):
                     failures.append(_failure(lane, result))
                 continue
-            order = _safe_order(lane, source)
-            self._submit(lane, order)
+            order = safe_order(lane, source)
+            self._writer.submit(lane, order)
             if (
                 order.result is None
                 and lane.holder != threading.get_ident()
@@ -261,7 +321,7 @@ class Guard:
             ):
                 lane.writing.release()
             if order.result is None:
-                self._write(lane, order)
+                self._writer.write(lane, order)
             if order.result:
                 failures.append(_failure(lane, order.result))
         return tuple(failures)
@@ -282,12 +342,12 @@ class Guard:
 
         Nothing is held meanwhile: the listener may write, this channel too. Its exceptions are that thread's.
         """
-        self._listeners = (*self._listeners, listener)
+        self._writer.on_pwm_applied(listener)
 
     def audit(self) -> tuple[Decision, ...]:
         """The last decisions, oldest first."""
         kept = self._audit.decisions()
-        if not self._is_shared:
+        if not self._is_shared and self._state is None:
             return kept
         return tuple(sorted((*kept, *self._shared.decisions()), key=_number_of)[-self._audit_entries :])
 
@@ -297,9 +357,15 @@ class Guard:
         kept = self.audit()
         return kept[0].number - 1 if kept else 0
 
-    def natives(self, source: str) -> Mapping[int, NativeHelper]:
-        """Helpers that native code runs by itself, for one program; none where a line isn't the kernel's own."""
-        return self._shared.natives(source) if self._is_shared else {}
+    def natives(self, source: str, drives: frozenset[str] | None = None) -> Mapping[int, NativeHelper]:
+        """Helpers that native code runs by itself, for one program; none where a line isn't the kernel's own.
+
+        Which outputs one may drive, native code doesn't know: with `drives` it asks Python.
+        """
+        if not self._is_shared:
+            return {}
+        found = self._shared.natives(source)
+        return found if drives is None else {id: helper for id, helper in found.items() if id not in DRIVING}
 
     def close(self) -> tuple[Failure, ...]:
         """Make every output safe, refuse what comes after, give the devices back. A second time does nothing."""
@@ -313,6 +379,8 @@ class Guard:
                 lane.actuator.release()
             except BackendError as error:
                 failures.append(Failure(lane.actuator.output.name, error.problem))
+        if self._state is not None:
+            self._state.close()
         return tuple(failures)
 
     def __enter__(self) -> Self:
@@ -326,70 +394,40 @@ class Guard:
             listed = ", ".join(f"{failure.output} ({failure.problem})" for failure in failures)
             raise OutputError("safe state", f"wasn't reached by {listed}", "look at these outputs: they may be live")
 
-    def _write_duty(self, lane: _Lane, channel: PwmChannel, duty_ns: int, source: str) -> int:
-        level = min(max(duty_ns, channel.min_duty_ns), channel.max_duty_ns)
-        verdict = Verdict.APPLIED if level == duty_ns else Verdict.CLAMPED
-        return self._submit(lane, _Order(source, duty_ns, level, True, verdict))
-
-    def _submit(self, lane: _Lane, order: _Order) -> int:
-        lane.pending.append(order)
-        events: list[PwmEvent] = []
-        # Looking again after the release catches an order that was appended too late for the writer to see.
-        while lane.pending and lane.writing.acquire(blocking=False):
-            try:
-                lane.holder = threading.get_ident()
-                while lane.pending:
-                    event = self._write(lane, lane.pending.popleft())
-                    if event is not None:
-                        events.append(event)
-            finally:
-                lane.holder = 0
-                lane.writing.release()
-        if isinstance(lane.actuator.output, PwmChannel):
-            for event in events:
-                for listener in self._listeners:
-                    listener(lane.actuator.output, event)
-        return order.result or 0
-
-    def _write(self, lane: _Lane, order: _Order) -> PwmEvent | None:
-        """Decide and write one order; the latch is looked at here, after which only a stop's own order can follow."""
+    def _order(
+        self, chip_id: int, channel: int, wanted: int, source: Source, duty_of: Callable[[PwmChannel], int | None]
+    ) -> int:
+        """Order a duty; None is no value that the output takes."""
+        lane, name = self._channels.get((chip_id, channel)), asker_of(source).name
+        if lane is None or not isinstance(lane.actuator.output, PwmChannel):
+            return self._writer.refuse(f"pwm/{chip_id}/channel{channel}", name, wanted, Verdict.UNKNOWN, errno.ENODEV)
+        if (denied := self._denied(lane, source, wanted)) is not None:
+            return denied
         output = lane.actuator.output
-        level, enabled, verdict, number = order.level, order.enabled, order.verdict, 0
-        if not order.is_safe:
-            now = self._shared.verdict()
-            if now is Verdict.CLOSED:
-                self._record(order.source, output.name, order.wanted, None, Verdict.CLOSED, errno.ESHUTDOWN)
-                order.result = -errno.ESHUTDOWN
-                return None
-            if now is Verdict.STOPPED:
-                (level, enabled), verdict, number = lane.actuator.safe, Verdict.STOPPED, errno.EPERM
-        try:
-            lane.actuator.write(level, enabled)
-        except BackendError as error:
-            number = _number(error)
-            self._record(order.source, output.name, order.wanted, None, Verdict.FAILED, number)
-            order.result = -number
+        duty_ns = duty_of(output)
+        if duty_ns is None:
+            return self._writer.refuse(output.name, name, wanted, Verdict.REFUSED, errno.EINVAL)
+        least, most = output.limits_ns
+        level = min(max(duty_ns, least), most)
+        verdict = Verdict.APPLIED if level == duty_ns else Verdict.CLAMPED
+        return self._writer.submit(lane, Order(name, duty_ns, level, True, verdict))
+
+    def _denied(self, lane: Lane, source: Source, wanted: int) -> int | None:
+        """The refusal where this one may not drive the output. Nothing is written: who may is not disturbed."""
+        asker, output = asker_of(source), lane.actuator.output
+        if asker.may_drive(output.name, output.authority):
             return None
-        self._record(order.source, output.name, order.wanted, level, verdict, number)
-        order.result = -number
-        if not isinstance(output, PwmChannel):
-            return None
-        now_ns, polarity = self._clock.now_ns(), int(output.polarity)
-        return PwmEvent(now_ns, output.chip_id, output.channel, output.period_ns, level, polarity, int(enabled))
-
-    def _refuse(self, output: str, source: str, wanted: int, verdict: Verdict, number: int) -> int:
-        self._record(source, output, wanted, None, verdict, number)
-        return -number
-
-    def _record(
-        self, source: str, output: str, wanted: int, written: int | None, verdict: Verdict, number: int
-    ) -> None:
-        self._audit.record(self._clock.now_ns(), source, output, wanted, written, verdict, number)
+        return self._writer.refuse(output.name, asker.name, wanted, Verdict.DENIED, errno.EACCES)
 
 
-def _safe_order(lane: _Lane, source: str) -> _Order:
-    level, enabled = lane.actuator.safe
-    return _Order(source, level, level, enabled, Verdict.APPLIED, is_safe=True)
+def _refuse_without_timers(actuators: Sequence[Actuator], timers: Timers | None) -> None:
+    for actuator in actuators if timers is None else ():
+        output = actuator.output
+        if output.watchdog_ns or (isinstance(output, PwmChannel) and output.slew_ns_per_s):
+            raise OutputError(
+                f"output {output.name}", "has a slew rate or a watchdog, and there are no timers to see to it",
+                "give the guard a scheduler on its clock",
+            )  # fmt: skip
 
 
 def _shared(actuators: Sequence[Actuator]) -> tuple[SharedLine, ...]:
@@ -397,7 +435,7 @@ def _shared(actuators: Sequence[Actuator]) -> tuple[SharedLine, ...]:
     lines = [(a.output, a.fd) for a in actuators if not isinstance(a.output, PwmChannel)]
     return (
         tuple(
-            SharedLine(line.name, line.chip_id, line.line, fd, 0, line.safe_value)
+            SharedLine(line.name, line.chip_id, line.line, fd, 0, line.safe_value, line.authority, line.watchdog_ns > 0)
             for line, fd in lines
             if fd is not None
         )
@@ -406,7 +444,7 @@ def _shared(actuators: Sequence[Actuator]) -> tuple[SharedLine, ...]:
     )
 
 
-def _failure(lane: _Lane, result: int) -> Failure:
+def _failure(lane: Lane, result: int) -> Failure:
     return Failure(lane.actuator.output.name, errno.errorcode.get(-result, str(result)))
 
 
@@ -414,5 +452,5 @@ def _number_of(decision: Decision) -> int:
     return decision.number
 
 
-def _number(error: BackendError) -> int:
-    return error.errno or errno.EIO
+def _toward_zero(dividend: int, divisor: int) -> int:
+    return dividend // divisor if dividend >= 0 else -(-dividend // divisor)

@@ -52,7 +52,10 @@ SAFE_WRITES: Final = 56  # safe states written so far
 SAFE_RESULT: Final = 64  # of the last one
 SET_VALUES: Final = 72  # struct gpio_v2_line_values: u64 bits, u64 mask
 GET_VALUES: Final = 88
-ORDERS: Final = 104
+LEAST: Final = 104  # the authority that orders need; programs have PROGRAM
+WATCHED: Final = 112  # whether a watchdog looks at
+LAST: Final = 120  # when the last order was carried out, struct timespec; 0 since it went to its safe state
+ORDERS: Final = 136
 ORDER_COUNT: Final = 64
 ORDINARY_ORDERS: Final = 56
 ORDER_BYTES: Final = 32
@@ -65,7 +68,8 @@ NUMBER: Final = BUSY - 1
 NEXT: Final = 0  # number of another, or 0
 SOURCE: Final = 8
 LEVEL: Final = 16
-IS_SAFE: Final = 24
+IS_SAFE: Final = 24  # whose safe state it writes: NOBODYS, ANYBODYS, or the WATCHDOGS
+NOBODYS, ANYBODYS, WATCHDOGS = 0, 1, 2
 
 # An entry of the audit. u64 each.
 TURN: Final = 0  # 2 * number of the decision; odd while it is being written
@@ -79,7 +83,8 @@ ERRNO: Final = 64
 ENTRY_BYTES: Final = 72
 NOTHING: Final = 1 << 63  # in the place of what was written
 
-APPLIED, STOPPED, CLOSED_NOW, FAILED, UNKNOWN, REFUSED, CROWDED = 0, 1, 2, 3, 4, 5, 6
+APPLIED, STOPPED, CLOSED_NOW, FAILED, UNKNOWN, REFUSED, CROWDED, DENIED, EXPIRED = 0, 1, 2, 3, 4, 5, 6, 7, 8
+PROGRAM: Final = 0  # Authority.PROGRAM
 
 # include/uapi/linux/gpio.h
 GPIO_V2_LINE_GET_VALUES_IOCTL: Final = 0xC010B40E
@@ -87,12 +92,13 @@ GPIO_V2_LINE_SET_VALUES_IOCTL: Final = 0xC010B40F
 
 EPERM: Final = 1
 EAGAIN: Final = 11
+EACCES: Final = 13
 ENODEV: Final = 19
 EINVAL: Final = 22
 ESHUTDOWN: Final = 108
 
 
-# What programs call: the helpers gpio_set and gpio_get.
+# What programs call: the helpers gpio_set, gpio_get and emergency_stopped.
 
 
 def port_set(m: Mem, line: int, value: int) -> int:
@@ -104,6 +110,8 @@ def port_set(m: Mem, line: int, value: int) -> int:
         return _refuse(m, s, source, line, value, UNKNOWN, ENODEV)
     if load_u64(m, row + IS_OUTPUT) == 0:
         return _refuse(m, s, source, line, value, UNKNOWN, ENODEV)
+    if load_u64(m, row + LEAST) > PROGRAM:
+        return _refuse(m, s, source, load_u64(m, row + LINE), value, DENIED, EACCES)
     return set_line(m, s, row, source, value)
 
 
@@ -114,6 +122,14 @@ def port_get(m: Mem, line: int) -> int:
     if row == 0:
         return -ENODEV
     return get_line(m, s, row)
+
+
+def port_stopped(m: Mem) -> int:
+    """Whether the emergency stop is latched, 0 or 1."""
+    s = load_u64(m, PORT_STATE)
+    if load_u64(m, s + STOPS) != load_u64(m, s + ACKNOWLEDGED):
+        return 1
+    return 0
 
 
 def _row_of(m: Mem, s: int, line: int) -> int:
@@ -141,7 +157,7 @@ def set_line(m: Mem, s: int, row: int, source: int, value: int) -> int:
     """Drive the output at `row`: 0, or a negative errno."""
     if value != 0 and value != 1:
         return _refuse(m, s, source, load_u64(m, row + LINE), value, REFUSED, EINVAL)
-    return submit(m, s, row, source, value, 0)
+    return submit(m, s, row, source, value, NOBODYS)
 
 
 def get_line(m: Mem, s: int, row: int) -> int:
@@ -202,7 +218,7 @@ def _write_all(m: Mem, s: int, row: int, last: int) -> None:
 
 def _take_order(m: Mem, row: int, is_safe: int) -> int:
     """The number of an order that nobody has, or 0. Some are kept for those that make safe."""
-    most = ORDER_COUNT if is_safe != 0 else ORDINARY_ORDERS
+    most = ORDER_COUNT if is_safe != NOBODYS else ORDINARY_ORDERS
     while True:
         free = load_u64(m, row + FREE)
         number = 1
@@ -222,8 +238,10 @@ def _write(m: Mem, s: int, row: int, source: int, level: int, is_safe: int) -> i
     """Decide and write one order; the latch is looked at here, after which only a stop's own order can follow."""
     line = load_u64(m, row + LINE)
     verdict = APPLIED
-    if is_safe == 0:
+    if is_safe == NOBODYS:
         verdict = verdict_now(m, s)
+    if is_safe == WATCHDOGS:
+        verdict = EXPIRED
     if verdict == CLOSED_NOW:
         return _refuse(m, s, source, line, level, CLOSED_NOW, ESHUTDOWN)
     written = level
@@ -237,7 +255,13 @@ def _write(m: Mem, s: int, row: int, source: int, level: int, is_safe: int) -> i
         _note(m, s, source, line, level, NOTHING, FAILED, number)
     else:
         _note(m, s, source, line, level, written, verdict, number)
-    if is_safe != 0:
+    if load_u64(m, row + WATCHED) != 0:
+        if is_safe == NOBODYS and verdict == APPLIED:
+            clock_gettime(CLOCK_MONOTONIC, _address(m, s, row + LAST))
+        else:
+            store_u64(m, row + LAST, 0)
+            store_u64(m, row + LAST + 8, 0)
+    if is_safe != NOBODYS:
         store_u64(m, row + SAFE_RESULT, number)
         store_u64(m, row + SAFE_WRITES, load_u64(m, row + SAFE_WRITES) + 1)
     return -number
@@ -291,7 +315,7 @@ ASK_SOURCE: Final = 24
 ASK_VALUE: Final = 32
 ASK_BYTES: Final = 40
 
-ASK_SET, ASK_SAFE, ASK_FORCE, ASK_GET, ASK_NUMBER, ASK_STOP = 0, 1, 2, 3, 4, 5
+ASK_SET, ASK_SAFE, ASK_FORCE, ASK_GET, ASK_NUMBER, ASK_STOP, ASK_EXPIRE = 0, 1, 2, 3, 4, 5, 6
 
 
 def ask(m: Mem, at: int) -> int:
@@ -303,9 +327,11 @@ def ask(m: Mem, at: int) -> int:
     if what == ASK_SET:
         return set_line(m, s, row, source, load_u64(m, at + ASK_VALUE))
     if what == ASK_SAFE:
-        return submit(m, s, row, source, load_u64(m, row + SAFE), 1)
+        return submit(m, s, row, source, load_u64(m, row + SAFE), ANYBODYS)
+    if what == ASK_EXPIRE:
+        return submit(m, s, row, source, load_u64(m, row + SAFE), WATCHDOGS)
     if what == ASK_FORCE:
-        return _write(m, s, row, source, load_u64(m, row + SAFE), 1)
+        return _write(m, s, row, source, load_u64(m, row + SAFE), ANYBODYS)
     if what == ASK_GET:
         return get_line(m, s, row)
     if what == ASK_NUMBER:

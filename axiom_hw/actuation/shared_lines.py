@@ -8,28 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import count
 from typing import Final
 
 from axiom_hw.actuation import line_ops as ops
 from axiom_hw.actuation.audit import Decision, Verdict
+from axiom_hw.actuation.journal import NAMES_BYTES, VERDICTS, Journal, Names
 from axiom_hw.bpf.engine.machine import NativeHelper
 from axiom_hw.bpf.helpers import BY_NAME
-from axiom_hw.bpf.maps.mem import Mem, load_u32, load_u64, store_u32, store_u64
+from axiom_hw.bpf.maps.mem import Mem, load_u64, store_u32, store_u64, zero
 from axiom_hw.syscalls import PROCESS, address_of
 
 AUDIT_ENTRIES: Final = 256
 _PORTS: Final = 4096
-_STATE: Final = _PORTS * ops.PORT_BYTES
+_STATE: Final = NAMES_BYTES + _PORTS * ops.PORT_BYTES
 _AUDIT: Final = ops.STATE_BYTES
 _ROWS: Final = _AUDIT + AUDIT_ENTRIES * ops.ENTRY_BYTES
 _M64: Final = (1 << 64) - 1
 _REST: Final = "other programs"  # who has the last port, when there are more programs than ports
 
-# As line_ops numbers them.
-VERDICTS: Final = (
-    Verdict.APPLIED, Verdict.STOPPED, Verdict.CLOSED, Verdict.FAILED, Verdict.UNKNOWN, Verdict.REFUSED, Verdict.CROWDED,
-)  # fmt: skip
+# Where somebody else finds what outlives the process.
+STOPS_AT: Final = _STATE + ops.STOPS
+ACKNOWLEDGED_AT: Final = _STATE + ops.ACKNOWLEDGED
+DECISIONS_AT: Final = _STATE + ops.DECISIONS
 
 Ask = Callable[[int], int]
 """Answers the request at an address: `line_ops.ask`, compiled, or as plain Python where nobody else runs."""
@@ -41,7 +41,7 @@ MakeAsk = Callable[[], Ask]
 class SharedLine:
     """A line of a request that the kernel's own descriptor `fd` stands for, at position `bit` of it.
 
-    `safe_value` is None for an input.
+    `safe_value` is None for an input. Orders need the authority `least`; a watchdog looks at one that is `watched`.
     """
 
     name: str
@@ -50,24 +50,42 @@ class SharedLine:
     fd: int
     bit: int
     safe_value: int | None
+    least: int = 0
+    watched: bool = False
+
+
+def bytes_of(lines: int) -> int:
+    """How much memory the state of so many lines takes."""
+    return _STATE + _ROWS + lines * ops.ROW_BYTES
+
+
+def journal_in(mem: Mem) -> Journal:
+    """The decisions in a memory that is, or was, a guard's."""
+    return Journal(mem, _STATE + _AUDIT, AUDIT_ENTRIES, Names(Mem(mem.u8[:NAMES_BYTES])))
 
 
 class SharedLines:
-    """The state of a board's lines.
+    """The state of a board's lines. In a `mem` that held one before, stops and decisions stay, all else begins anew.
 
     Synchronization: any thread, and native code at the same time.
     """
 
-    def __init__(self, lines: tuple[SharedLine, ...], ask: Ask) -> None:
+    def __init__(self, lines: tuple[SharedLine, ...], ask: Ask, mem: Mem | None = None) -> None:
         self._ask = ask
-        self._mem = Mem.anonymous(_STATE + _ROWS + len(lines) * ops.ROW_BYTES)
+        self._mem = mem if mem is not None else Mem.anonymous(bytes_of(len(lines)))
         self.address = address_of(self._mem) + _STATE
         self._rows: dict[tuple[int, int], int] = {}
-        self._names: dict[int, str] = {}
         self._sources: dict[str, int] = {}
-        self._source_names: dict[int, str] = {}
-        self._numbers = count()
         self._ports: dict[str, int] = {}
+        self._names = Names(Mem(self._mem.u8[:NAMES_BYTES]))
+        self.journal = Journal(self._mem, _STATE + _AUDIT, AUDIT_ENTRIES, self._names)
+        if mem is not None:
+            kept = [(word, self._get(word)) for word in (ops.STOPS, ops.ACKNOWLEDGED, ops.DECISIONS)]
+            zero(mem, NAMES_BYTES, _STATE - NAMES_BYTES + _AUDIT)
+            zero(mem, _STATE + _ROWS, len(lines) * ops.ROW_BYTES)
+            for word, value in kept:
+                self._put(word, value)
+            self.journal.repair()
         self._put(ops.ADDRESS, self.address)
         self._put(ops.AUDIT, _AUDIT)
         self._put(ops.AUDIT_ENTRIES, AUDIT_ENTRIES)
@@ -98,6 +116,14 @@ class SharedLines:
     def force_safe(self, row: int, source: str) -> int:
         """Write the safe state past whoever hangs in a write. 0 or a negative errno."""
         return self._do(ops.ASK_FORCE, row, source)
+
+    def expire(self, row: int, source: str) -> None:
+        """As `make_safe`, because no order came in time."""
+        self._do(ops.ASK_EXPIRE, row, source)
+
+    def last_order_ns(self, row: int) -> int:
+        """When the last order for a watched output was carried out; 0 since it went to its safe state."""
+        return load_u64(PROCESS, row + ops.LAST) * 1_000_000_000 + load_u64(PROCESS, row + ops.LAST + 8)
 
     def safe_writes(self, row: int) -> int:
         """How often the safe state of an output was written."""
@@ -137,74 +163,52 @@ class SharedLines:
         """The number of a decision that Python keeps."""
         return self._do(ops.ASK_NUMBER)
 
+    def note(self, decision: Decision) -> None:
+        """Keep a decision of Python's where those of native code are."""
+        self.journal.note(decision)
+
     def natives(self, source: str) -> Mapping[int, NativeHelper]:
         """The helpers of a program in restricted Python; `source` is the program, for the audit."""
         number = self._ports.setdefault(source, len(self._ports))
         if number >= _PORTS - 1:
             number, source = _PORTS - 1, _REST
-        at = number * ops.PORT_BYTES
+        at = NAMES_BYTES + number * ops.PORT_BYTES
         port = Mem(self._mem.u8[at:])
         store_u64(port, ops.PORT_STATE, _STATE - at)
-        store_u64(port, ops.PORT_SOURCE, self._source(source))
+        store_u64(port, ops.PORT_SOURCE, self._names.number(source))
         return {
             BY_NAME["gpio_set"].id: NativeHelper(ops.port_set, port),
             BY_NAME["gpio_get"].id: NativeHelper(ops.port_get, port),
+            BY_NAME["emergency_stopped"].id: NativeHelper(ops.port_stopped, port),
         }
 
     def decisions(self) -> list[Decision]:
-        """What is kept of the decisions on these lines, in no order."""
-        found = []
-        for at in range(_STATE + _AUDIT, _STATE + _ROWS, ops.ENTRY_BYTES):
-            turn = load_u64(self._mem, at + ops.TURN)
-            decision = self._decision(at, turn // 2)
-            if turn and turn % 2 == 0 and load_u64(self._mem, at + ops.TURN) == turn:
-                found.append(decision)
-        return found
-
-    def _decision(self, at: int, number: int) -> Decision:
-        mem, line = self._mem, _signed(load_u64(self._mem, at + ops.OF_LINE))  # of chip 0, unless it has a name
-        written = load_u64(mem, at + ops.WRITTEN)
-        return Decision(
-            number,
-            load_u64(mem, at + ops.SECONDS) * 1_000_000_000 + load_u64(mem, at + ops.SECONDS + 8),
-            self._source_names.get(load_u64(mem, at + ops.BY), ""),
-            self._names.get(line, f"gpio/0/line{line}"),
-            _signed(load_u64(mem, at + ops.WANTED)),
-            None if written == ops.NOTHING else written,
-            VERDICTS[load_u32(mem, at + ops.VERDICT)],
-            load_u32(mem, at + ops.ERRNO),
-        )
+        """What is kept of the decisions, in no order."""
+        return self.journal.decisions()
 
     def _add(self, line: SharedLine, at: int) -> None:
         is_output = line.safe_value is not None
         self._rows[line.chip_id, line.line] = self.address + at
         if line.chip_id == 0:
             store_u32(self._mem, _STATE + ops.INDEX + 4 * line.line, at)
-        known = line.chip_id << 32 | line.line
-        self._names[known] = line.name
         for word, value in (
             (ops.FD, line.fd),
             (ops.MASK, 1 << line.bit),
             (ops.IS_OUTPUT, int(is_output)),
             (ops.SAFE, line.safe_value or 0),
-            (ops.LINE, known),
+            (ops.LINE, self.journal.name_of(line.name)),
+            (ops.LEAST, line.least),
+            (ops.WATCHED, int(line.watched)),
             (ops.FREE, _M64),
         ):
             self._put(at + word, value)
-
-    def _source(self, name: str) -> int:
-        number = self._sources.get(name)
-        if number is None:
-            number = self._sources.setdefault(name, next(self._numbers))
-            self._source_names[number] = name
-        return number
 
     def _do(self, what: int, row: int = 0, source: str = "", value: int = 0) -> int:
         request = Mem(bytearray(ops.ASK_BYTES))
         store_u64(request, ops.ASK_WHAT, what)
         store_u64(request, ops.ASK_STATE, self.address)
         store_u64(request, ops.ASK_ROW, row)
-        store_u64(request, ops.ASK_SOURCE, self._source(source))
+        store_u64(request, ops.ASK_SOURCE, self._names.number(source))
         store_u64(request, ops.ASK_VALUE, value & _M64)
         return self._ask(address_of(request))
 
@@ -218,7 +222,3 @@ class SharedLines:
 def plain_ask(at: int) -> int:
     """`line_ops.ask` as plain Python: for one thread, and no native code beside it."""
     return ops.ask(PROCESS, at)
-
-
-def _signed(word: int) -> int:
-    return word - (1 << 64) if word >> 63 else word

@@ -91,6 +91,13 @@ TABLE: Final[tuple[Helper, ...]] = (
     Helper(1004, "gpio_get", (_A.SCALAR,), Ret.SCALAR, doc="The level of a line of the header chip, or -errno."),
     Helper(1005, "pwm_write", (_A.SCALAR, _A.SCALAR, _A.SCALAR), Ret.SCALAR, Effect.ACTUATES,
            doc="Set a channel's duty: chip, channel, percent. 0 or -errno."),
+    Helper(1007, "pwm_write_ns", (_A.SCALAR, _A.SCALAR, _A.SCALAR), Ret.SCALAR, Effect.ACTUATES,
+           doc="Set a channel's duty: chip, channel, ns. 0 or -errno."),
+    Helper(1008, "emergency_stopped", (), Ret.SCALAR, doc="1 while the emergency stop is latched, else 0."),
+    Helper(1009, "servo_set", (_A.SCALAR, _A.SCALAR, _A.SCALAR), Ret.SCALAR, Effect.ACTUATES,
+           doc="Turn a servo: chip, channel, thousandths of a degree. 0 or -errno."),
+    Helper(1010, "motor_set", (_A.SCALAR, _A.SCALAR, _A.SCALAR), Ret.SCALAR, Effect.ACTUATES,
+           doc="Drive a motor: chip, channel, -1000 to 1000 thousandths. 0 or -errno."),
 )  # fmt: skip
 
 BY_ID: Final = {row.id: row for row in TABLE}

@@ -212,6 +212,18 @@ static long (*const gpio_get)(__u64) __attribute__((unused)) = (void *)1004;
 /* Set a channel's duty: chip, channel, percent. 0 or -errno. */
 static long (*const pwm_write)(__u64, __u64, __u64) __attribute__((unused)) = (void *)1005;
 
+/* Set a channel's duty: chip, channel, ns. 0 or -errno. */
+static long (*const pwm_write_ns)(__u64, __u64, __u64) __attribute__((unused)) = (void *)1007;
+
+/* 1 while the emergency stop is latched, else 0. */
+static long (*const emergency_stopped)(void) __attribute__((unused)) = (void *)1008;
+
+/* Turn a servo: chip, channel, thousandths of a degree. 0 or -errno. */
+static long (*const servo_set)(__u64, __u64, __u64) __attribute__((unused)) = (void *)1009;
+
+/* Drive a motor: chip, channel, -1000 to 1000 thousandths. 0 or -errno. */
+static long (*const motor_set)(__u64, __u64, __u64) __attribute__((unused)) = (void *)1010;
+
 /* Print a format with up to three numbers: bpf_printk("line %d is %d", line, value). */
 #define bpf_printk(format, ...) __axiom_printk(format, ##__VA_ARGS__, 0, 0, 0, 0)
 #define __axiom_printk(format, a, b, c, ...) ({ \
