@@ -1,14 +1,24 @@
-"""What this machine has: its model, its GPIO and PWM chips, and whether they may be opened. Claims nothing."""
+"""What this machine has: its model, chips, buses, ports and sensors, and whether they may be opened. Claims nothing.
+
+survey_boot.py     config.txt, and when the machine started
+survey_buses.py    I2C, serial ports, IIO and hwmon
+survey_holders.py  which process holds a line
+"""
 
 from __future__ import annotations
 
 import errno
+import grp
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
+from axiom_hw.backends.survey_boot import Config, boot_time_s, read_config, throttled
+from axiom_hw.backends.survey_buses import I2cSeen, SensorSeen, i2c_buses, sensors, serial_ports
+from axiom_hw.backends.survey_holders import Holder, line_holders
+from axiom_hw.board import Found, detect
 from axiom_hw.errors import BackendError, MissingDependency
 
 
@@ -29,6 +39,7 @@ class GpioSeen:
     info: GpioInfo | None
     problem: str = ""
     refused: bool = False  # for want of permission
+    group: str = ""  # that owns it
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +50,30 @@ class PwmSeen:
     device: str
     channels: int
     writable: bool
+    group: str = ""  # that owns it
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`model` is empty where there is no device tree; `keeps_outputs` None where the kernel has no such parameter."""
+    """All that was found.
 
-    model: str
-    gpio: tuple[GpioSeen, ...]
-    pwm: tuple[PwmSeen, ...]
-    keeps_outputs: bool | None
+    `keeps_outputs` is None where the kernel has no such parameter. `config` is None where there is no config.txt.
+    `started_s` is when the machine started, in seconds since 1970, 0 where nothing says it. `under_voltage`: the
+    power supply has been too weak since then. `throttled` are the bits of `vcgencmd get_throttled`, 0 without it.
+    """
+
+    found: Found
+    gpio: tuple[GpioSeen, ...] = ()
+    pwm: tuple[PwmSeen, ...] = ()
+    keeps_outputs: bool | None = None
+    i2c: tuple[I2cSeen, ...] = ()
+    ports: tuple[str, ...] = ()
+    sensors: tuple[SensorSeen, ...] = ()
+    holders: tuple[Holder, ...] = ()
+    config: Config | None = None
+    started_s: int = 0
+    under_voltage: bool = False
+    throttled: int = 0
 
 
 def gpiod_version() -> str:
@@ -67,29 +92,38 @@ def ask_gpiod(path: str) -> GpioInfo:
 
 def survey(root: Path = Path("/"), ask: Callable[[str], GpioInfo] = ask_gpiod) -> Machine:
     """Look around below `root`. `ask` opens a chip; what it raises as `OSError` becomes part of the answer."""
-    keeps = _text(root / "sys/module/pinctrl_rp1/parameters/persist_gpio_outputs")
+    keeps = [_text(path) for path in (root / "sys/module").glob("pinctrl_*/parameters/persist_gpio_outputs")]
+    found = detect(root)
     return Machine(
-        model=_text(root / "proc/device-tree/model"),
+        found=found,
         gpio=tuple(_gpio(path, ask) for path in _devices(root / "dev")),
         pwm=tuple(_pwm(path) for path in sorted((root / "sys/class/pwm").glob("pwmchip*"))),
-        keeps_outputs=keeps == "Y" if keeps else None,
+        keeps_outputs="Y" in keeps if keeps else None,
+        i2c=i2c_buses(root),
+        ports=serial_ports(root),
+        sensors=sensors(root),
+        holders=line_holders(root),
+        config=read_config(root, found),
+        started_s=boot_time_s(root),
+        under_voltage=_under_voltage(root),
+        throttled=throttled(root),
     )
 
 
 def _devices(dev: Path) -> list[Path]:
     # udev links gpiochip4 to gpiochip0 on a Pi 5: one device, two names
-    return sorted({path.resolve() for path in dev.glob("gpiochip*")})
+    return sorted({path.resolve() for path in dev.glob("gpiochip*")}, key=lambda path: (len(path.name), path.name))
 
 
 def _gpio(path: Path, ask: Callable[[str], GpioInfo]) -> GpioSeen:
     try:
-        return GpioSeen(str(path), ask(str(path)))
+        return GpioSeen(str(path), ask(str(path)), group=_group(path))
     except MissingDependency as error:
-        return GpioSeen(str(path), None, error.problem)
+        return GpioSeen(str(path), None, error.problem, group=_group(path))
     except OSError as error:
         number = error.errno or errno.EIO
         reason = error.problem if isinstance(error, BackendError) else os.strerror(number)
-        return GpioSeen(str(path), None, reason, refused=number in (errno.EACCES, errno.EPERM))
+        return GpioSeen(str(path), None, reason, number in (errno.EACCES, errno.EPERM), _group(path))
 
 
 def _pwm(path: Path) -> PwmSeen:
@@ -99,7 +133,28 @@ def _pwm(path: Path) -> PwmSeen:
         os.path.basename(os.path.realpath(path / "device")),
         int(channels) if channels.isdecimal() else 0,
         os.access(path / "export", os.W_OK),
+        _group(path / "export"),
     )
+
+
+def _group(path: Path) -> str:
+    """The name of the group that owns a file; its number where it has no name, empty where there is no file."""
+    try:
+        number = path.stat().st_gid
+    except OSError:
+        return ""
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
+
+
+def _under_voltage(root: Path) -> bool:
+    """The alarm of the driver raspberrypi-hwmon, which stays on once it came on."""
+    for chip in (root / "sys/class/hwmon").glob("hwmon*"):
+        if _text(chip / "name") == "rpi_volt":
+            return _text(chip / "in0_lcrit_alarm") == "1"
+    return False
 
 
 def _text(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""`cli`: the command in this process, with what it prints and how it exits."""
+"""`cli`: the command in this process, with what it prints and how it exits; `pi`: a Raspberry Pi made of files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import io
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from axiom_hw.backends import survey
 from axiom_hw.cli import main
+from tests.cli.pi_tree import Tree
 
 
 @dataclass(frozen=True)
@@ -35,3 +38,10 @@ def cli(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPat
         return Result(exit_.value.code, out.decode(), err.decode())
 
     return run
+
+
+@pytest.fixture
+def pi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
+    """All of its devices belong to the group gpio."""
+    monkeypatch.setattr(survey, "_group", lambda path: "gpio")
+    return Tree(tmp_path)

@@ -3,73 +3,31 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from axiom_hw.backends.survey import GpioInfo, Machine, survey
-from axiom_hw.board import load_board
-from axiom_hw.cli.diagnosis import Person, Status, examine
+from axiom_hw.backends import survey as survey_module
+from axiom_hw.backends.survey import GpioInfo
+from axiom_hw.board import parse_board
+from axiom_hw.cli.checks import software
+from axiom_hw.cli.diagnosis import Person, Status
+from tests.cli.pi_tree import BOARD, FINE, MEMBER
 
-BOARD = load_board(Path(__file__).parents[2] / "boards/rpi5-bench.toml")
-MEMBER = Person(frozenset({"gpio"}), frozenset({"gpio"}))
 NOBODY = Person(frozenset(), frozenset())
 JUST_ADDED = Person(frozenset(), frozenset({"gpio"}))
-FINE = {"gpiochip0": GpioInfo("gpio-brcmstb@107d508500", 32, {}), "gpiochip11": GpioInfo("pinctrl-rp1", 54, {})}
-
-
-class Tree:
-    """A Raspberry Pi 5 below a directory, and what its chips say."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.chips: dict[str, GpioInfo | OSError] = dict(FINE)
-        (root / "proc/device-tree").mkdir(parents=True)
-        (root / "proc/device-tree/model").write_bytes(b"Raspberry Pi 5 Model B Rev 1.0\0")
-        (root / "dev").mkdir()
-        self.pwm(2, "107d517a80.pwm")
-        self.pwm(0, "1f00098000.pwm")
-
-    def pwm(self, number: int, device: str) -> None:
-        target = self.root / "sys/devices" / device
-        target.mkdir(parents=True)
-        chip = self.root / f"sys/class/pwm/pwmchip{number}"
-        chip.mkdir(parents=True)
-        (chip / "device").symlink_to(target)
-        (chip / "npwm").write_text("4\n")
-        (chip / "export").touch()
-
-    def look(self) -> Machine:
-        for name in self.chips:
-            (self.root / "dev" / name).touch()
-        return survey(self.root, self.ask)
-
-    def ask(self, path: str) -> GpioInfo:
-        answer = self.chips[os.path.basename(path)]
-        if isinstance(answer, OSError):
-            raise answer
-        return answer
-
-    def problems(self, person: Person = MEMBER) -> list[tuple[str, str]]:
-        findings = list(examine(BOARD, self.look(), person))
-        assert all(finding.fix for finding in findings if finding.status is not Status.OK)
-        return [(finding.text, finding.fix) for finding in findings if finding.status is Status.PROBLEM]
-
-
-@pytest.fixture
-def pi(tmp_path):
-    return Tree(tmp_path)
 
 
 def test_a_bench_where_all_is_fine(pi):
-    findings = list(examine(BOARD, pi.look(), MEMBER))
+    findings = pi.findings()
     assert [finding.text for finding in findings] == [
         "this is a Raspberry Pi 5 Model B Rev 1.0",
         f"chip pinctrl-rp1 is {pi.root}/dev/gpiochip11; its lines for this board are free: "
         "button 17, limit 22, led 18, relay 27",
         f"pwm 1f00098000.pwm is {pi.root}/sys/class/pwm/pwmchip0; its channels for this board: servo 0",
+        "serial ports here: ttyAMA0",
     ]
     assert {finding.status for finding in findings} == {Status.OK}
 
@@ -81,10 +39,29 @@ def test_two_names_of_one_chip_are_one_chip(pi):
 
 
 def test_another_machine(pi):
-    (pi.root / "proc/device-tree/model").write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
-    ((text, fix),) = pi.problems()
+    pi.write("proc/device-tree/model", "Raspberry Pi 4 Model B Rev 1.4\0")
+    pi.write("proc/device-tree/compatible", "raspberrypi,4-model-b\0brcm,bcm2711\0")
+    (text, fix) = pi.problems()[0]
     assert text == f"this is a Raspberry Pi 4 Model B Rev 1.4; {BOARD.source} is for a Raspberry Pi 5"
-    assert "--board" in fix
+    assert fix == "--board rpi4-bench is for this machine; if the wiring is the same, correct `model` in the file"
+
+
+def test_a_machine_with_the_same_header(pi):
+    pi.write("proc/device-tree/model", "Raspberry Pi Compute Module 5 Rev 1.0\0")
+    pi.write("proc/device-tree/compatible", "raspberrypi,5-compute-module\0brcm,bcm2712\0")
+    (pi.root / "proc/device-tree/system").mkdir()
+    (pi.root / "proc/device-tree/system/linux,revision").write_bytes((0xD04180).to_bytes(4, "big"))
+    assert pi.problems() == []
+    assert pi.findings()[0].text == (
+        "this is a Raspberry Pi Compute Module 5 Rev 1.0 with 8 GB; its header is that of a Raspberry Pi 5"
+    )
+
+
+def test_a_machine_that_is_newer_than_the_table(pi):
+    pi.write("proc/device-tree/model", "Raspberry Pi 6000\0")
+    pi.write("proc/device-tree/compatible", "raspberrypi,6000\0brcm,bcm2712\0")
+    assert pi.problems() == []
+    assert "isn't known yet; by its processor it is taken for a Raspberry Pi 5" in pi.findings()[0].text
 
 
 def test_no_chip_of_that_label(pi):
@@ -105,7 +82,7 @@ def test_the_same_label_twice(pi):
     [
         (NOBODY, "add yourself to the group that owns it, and log in again: sudo usermod -aG gpio $USER"),
         (JUST_ADDED, "you are in the group gpio, but this session began before that: log in again"),
-        (MEMBER, "you are in the group gpio, which should own it: look at `ls -l`, and at the rules of udev"),
+        (MEMBER, "you are in the group gpio, which owns it: look at `ls -l`, and at the rules of udev"),
     ],
 )  # fmt: skip
 def test_chips_that_may_not_be_opened(pi, person, fix):
@@ -117,27 +94,127 @@ def test_chips_that_may_not_be_opened(pi, person, fix):
     assert found == fix
 
 
+def test_chips_that_belong_to_root(pi, monkeypatch):
+    monkeypatch.setattr(survey_module, "_group", lambda path: "root")
+    pi.chips = {name: PermissionError(errno.EACCES, "no") for name in FINE}
+    ((_, fix),) = pi.problems()
+    assert fix.startswith("only root may open it; udev's rules of Raspberry Pi OS give it to a group")
+
+
 def test_a_line_that_somebody_holds(pi):
     pi.chips["gpiochip11"] = GpioInfo("pinctrl-rp1", 54, {18: "blink", 2: "i2c", 27: ""})
-    texts = [text for text, _ in pi.problems()]
-    assert texts == [
-        'line 18 of pinctrl-rp1 (led) is in use by "blink"',
-        "line 27 of pinctrl-rp1 (relay) is in use by somebody who gave no name",
+    (led, fix), (relay, _) = pi.problems()
+    assert led == 'line 18 of pinctrl-rp1 (led) is in use by "blink"'
+    assert relay == "line 27 of pinctrl-rp1 (relay) is in use by somebody who gave no name"
+    assert fix.startswith("no process holds it, so a kernel driver does: it lets go when its overlay is removed")
+
+
+def test_a_line_that_a_process_holds(pi):
+    pi.chips["gpiochip11"] = GpioInfo("pinctrl-rp1", 54, {18: "blink"})
+    pi.process(71, "python3 other.py", "anon_inode:gpio-line", "pos:\t0\ngpio-chip:\tgpiochip0\ngpio-line:\t18\n")
+    pi.process(72, "python3 blink.py", "anon_inode:gpio-line",
+               "pos:\t0\ngpio-chip:\tgpiochip11\ngpio-line:\t4\ngpio-line:\t18\n")  # fmt: skip
+    pi.process(73, "sleep 1", "socket:[4]", "pos:\t0\n")
+    assert pi.problems() == [
+        (
+            'line 18 of pinctrl-rp1 (led) is in use by "blink": process 72, python3 blink.py',
+            "end it (kill 72), or give this one another line",
+        )
     ]
 
 
-def test_pwm_whose_overlay_isnt_loaded(pi):
-    (pi.root / "sys/class/pwm/pwmchip0/device").unlink()
+def test_a_line_that_one_of_some_processes_holds(pi):
+    pi.chips["gpiochip11"] = GpioInfo("pinctrl-rp1", 54, {18: "blink"})
+    pi.process(74, "old-tool", "anon_inode:gpio-linehandle", "pos:\t0\n")
+    ((_, fix),) = pi.problems()
+    assert fix == "one of these processes may hold it, which this kernel doesn't tell: 74 (old-tool); end it"
+
+
+def test_a_line_that_a_driver_holds(pi):
+    pi.chips["gpiochip11"] = GpioInfo("pinctrl-rp1", 54, {17: "spi0 CS0", 22: "sysfs", 27: "onewire@0"})
+    fixes = {text.split("(")[1].split(")")[0]: fix for text, fix in pi.problems()}
+    assert fixes["button"].startswith("SPI's chip select: take dtparam=spi=on out of config.txt")
+    assert "/sys/class/gpio" in fixes["limit"]
+    assert "w1-gpio" in fixes["relay"]
+
+
+def test_for_people_who_arent_root_processes_of_others_are_hidden(pi, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    pi.chips["gpiochip11"] = GpioInfo("pinctrl-rp1", 54, {18: "blink"})
+    ((_, fix),) = pi.problems()
+    assert fix.startswith("no process of yours holds it: `sudo axiom-hw doctor` sees those of others")
+
+
+def test_the_lines_of_a_motor_count_too(pi):
+    board = parse_board(
+        '[chip.header]\nlabel = "pinctrl-rp1"\n[pwm_chip.header]\ndevice = "1f00098000.pwm"\n'
+        '[output.wheel]\nkind = "motor"\nchannel = 1\nperiod = "50us"\ndirection = 23\nsafe = "off"\n',
+        "x", "x.toml",
+    )  # fmt: skip
+    pi.chips["gpiochip11"] = GpioInfo("pinctrl-rp1", 54, {23: "blink"})
+    ((text, _),) = pi.problems(board=board)
+    assert text.startswith("line 23 of pinctrl-rp1 (wheel's direction) is in use")
+
+
+def test_a_kernel_that_numbers_chips_from_ten(pi):
+    pi.chips = {f"gpiochip{n}": GpioInfo(f"gpio-brcmstb@{n}", 4, {}) for n in (12, 13, 14, 15)}
+    pi.chips["gpiochip11"] = FINE["gpiochip11"]
     assert pi.problems() == []
-    (note,) = (f for f in examine(BOARD, pi.look(), MEMBER) if f.status is Status.NOTE)
-    assert note.text.startswith("pwm 1f00098000.pwm: isn't there; the PWM devices here are 107d517a80.pwm")
-    assert note.text.endswith("servo is optional, the rest works")
-    needed = replace(
-        BOARD, outputs=tuple(replace(o, optional=False) if o.name == "servo" else o for o in BOARD.outputs)
+    ((text, fix),) = pi.notes()
+    assert text == (
+        "this kernel has no gpiochip0 and no gpiochip4, only gpiochip11, gpiochip12, gpiochip13, gpiochip14, "
+        "gpiochip15: board files find chips by label and don't mind, but gpiozero's lgpio factory opens one of those "
+        "two, and fails"
     )
-    (problem,) = (f for f in examine(needed, pi.look(), MEMBER) if f.status is Status.PROBLEM)
-    assert problem.text.startswith("pwm 1f00098000.pwm: isn't there")
-    assert "dtoverlay=pwm,pin=12,func=4" in problem.fix == note.fix
+    assert "GPIOZERO_PIN_FACTORY=axiom" in fix
+
+
+def test_a_directory_in_which_lgpio_cant_be_imported(pi, monkeypatch):
+    monkeypatch.setattr(software, "find_spec", lambda name: object())
+    monkeypatch.delenv("LG_WD", raising=False)
+    assert pi.notes() == []
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != pi.root)  # root may write anywhere
+    ((text, fix),) = pi.notes()
+    assert text.startswith(f"lgpio can't be imported in {pi.root}: it makes a file .lgd-nfy0 in the working directory")
+    assert "WorkingDirectory=/run/axiom" in fix
+    monkeypatch.setenv("LG_WD", "/tmp")
+    assert pi.notes() == []
+    monkeypatch.delenv("LG_WD")
+    monkeypatch.setattr(software, "find_spec", lambda name: None)
+    assert pi.notes() == []
+
+
+def test_a_supply_that_is_too_weak(pi):
+    pi.write("sys/class/hwmon/hwmon1/name", "rpi_volt\n")
+    alarm = pi.write("sys/class/hwmon/hwmon1/in0_lcrit_alarm", "0\n")
+    assert pi.notes() == []
+    alarm.write_text("1\n")
+    ((text, _),) = pi.notes()
+    assert text == "the supply voltage was too low since this machine started"
+    pi.write("usr/bin/vcgencmd", "#!/bin/sh\necho throttled=0x50000\n").chmod(0o755)
+    assert [text for text, _ in pi.notes()] == [
+        "the supply voltage was too low since this machine started",
+        "the processor was slowed down since this machine started: it was throttled",
+    ]
+
+
+def test_python_that_has_no_wheels():
+    (old,) = software.python((3, 9), "linux", 64)
+    assert (old.status, "3.11 is the oldest that there are wheels for" in old.text) == (Status.PROBLEM, True)
+    (narrow,) = software.python((3, 13), "linux", 32)
+    assert (narrow.status, "64-bit Raspberry Pi OS" in narrow.fix) == (Status.NOTE, True)
+    (other,) = software.python((3, 13), "darwin", 64)
+    assert (other.status, other.fix) == (Status.PROBLEM, "run with --mock here")
+    (fine,) = software.python((3, 13), "linux", 64)
+    assert fine.status is Status.OK
+
+
+def test_without_llvmlite(monkeypatch):
+    monkeypatch.setattr("axiom_hw.engines.why_not", lambda: "llvmlite isn't installed")
+    (finding,) = software.engine()
+    assert finding.status is Status.NOTE
+    assert finding.text == "programs run on the interpreter: llvmlite isn't installed"
+    assert "llvmlite" in finding.fix
 
 
 def test_pwm_that_may_not_be_written(pi, monkeypatch):
@@ -151,11 +228,11 @@ def test_a_kernel_that_keeps_outputs_driven(pi):
     folder = pi.root / "sys/module/pinctrl_rp1/parameters"
     folder.mkdir(parents=True)
     (folder / "persist_gpio_outputs").write_text("Y\n")
-    (note,) = (f for f in examine(BOARD, pi.look(), MEMBER) if f.status is Status.NOTE)
-    assert "keeps the level of an output after its program has died" in note.text
-    assert "dtparam=strict_gpiod" in note.fix
+    ((text, fix),) = pi.notes()
+    assert "keeps the level of an output after its program has died" in text
+    assert "dtparam=strict_gpiod" in fix
     (folder / "persist_gpio_outputs").write_text("N\n")
-    assert not [f for f in examine(BOARD, pi.look(), MEMBER) if f.status is Status.NOTE]
+    assert pi.notes() == []
 
 
 def test_the_command_on_a_machine_without_pins(cli, tmp_path):
@@ -163,19 +240,45 @@ def test_the_command_on_a_machine_without_pins(cli, tmp_path):
     assert (result.code, result.err) == (1, "")
     rows = result.out.splitlines()
     assert rows[0].startswith("ok    Python 3.")
-    assert "no    this machine isn't a Raspberry Pi: /proc/device-tree/model is missing" in rows
+    assert f"no    this is a PC; {BOARD.source} is for a Raspberry Pi 5" in rows
     assert "no    chip pinctrl-rp1: isn't there; there is no GPIO chip on this machine" in rows
     assert rows[-1] == "2 to mend before a program runs on this board."
+    assert "config.txt and reboot; elsewhere run with --mock" in result.out
+
+
+def test_the_command_on_a_machine_with_nothing(cli, tmp_path):
+    result = cli("doctor", "--root", tmp_path)
+    assert result.code == 0
+    assert result.out.endswith(
+        "ok    this is a PC\n"
+        "note  it has no pins: programs on lines and PWM run on the mock bench\n"
+        "      fix    axiom-hw run PROGRAM --mock --board rpi5-bench\n"
+        "\nAll fine: axiom-hw run PROGRAM --board pc\n"
+    )
 
 
 def test_the_command_where_all_is_fine(cli, pi, monkeypatch):
-    from axiom_hw.backends import survey as module
-
     pi.look()
-    monkeypatch.setattr(module.survey, "__defaults__", (pi.root, pi.ask))
+    monkeypatch.setattr(survey_module.survey, "__defaults__", (pi.root, pi.ask))
     result = cli("doctor", "--root", pi.root)
     assert result.code == 0
     assert result.out.endswith("\nAll fine: axiom-hw run PROGRAM --board rpi5-bench\n")
+
+
+def test_the_command_for_programs(cli, tmp_path):
+    result = cli("doctor", "--root", tmp_path, "--json", "--board", BOARD.source)
+    rows = json.loads(result.out)
+    assert result.code == 1
+    assert [row["status"] for row in rows].count("no") == 2
+    assert all(row["fix"] for row in rows if row["status"] != "ok")
+
+
+def test_a_machine_that_no_board_is_for(cli, tmp_path):
+    (tmp_path / "proc/device-tree").mkdir(parents=True)
+    (tmp_path / "proc/device-tree/model").write_bytes(b"Orange Pi 3\0")
+    result = cli("doctor", "--root", tmp_path)
+    assert result.code == 1
+    assert "no    board auto: there is none for this Orange Pi 3\n      fix    write boards/NAME.toml" in result.out
 
 
 def test_a_board_file_with_a_slip_is_a_finding(cli, tmp_path):

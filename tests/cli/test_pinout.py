@@ -64,7 +64,7 @@ relay (out)  GPIO27  13  14  GND
 def test_who_holds_a_line(cli, here, monkeypatch):
     here(PI5)
     info = GpioInfo("pinctrl-rp1", 54, {18: "blink", 8: "spi0 CS0", 27: ""})
-    seen = survey_module.Machine("", (GpioSeen("/dev/gpiochip0", info),), (), None)
+    seen = survey_module.Machine(PI5, (GpioSeen("/dev/gpiochip0", info),))
     monkeypatch.setattr(survey_module, "survey", lambda: seen)
     rows = cli("boards", "rpi5-bench", "--live").out.splitlines()
     assert "           button (in)  GPIO17  11  12  GPIO18  led (out) [blink]" in rows
