@@ -1,4 +1,4 @@
-"""A Raspberry Pi made of files, for the doctor: it has all that a board can need, until a test takes some of it away."""
+"""A Raspberry Pi made of files, for the doctor: it has all that a board can need, until a test takes some away."""
 
 from __future__ import annotations
 
