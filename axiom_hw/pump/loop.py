@@ -10,9 +10,20 @@ from __future__ import annotations
 from typing import Final
 
 from axiom_hw.adapters.gpio_record import LINE_BYTES, RECEIVED, RECORD_BYTES, RECORD_OFFSET, SUSPECT, convert_edge
-from axiom_hw.bpf.maps.mem import Mem, load_u16, load_u32, load_u64, store_u64
+from axiom_hw.adapters.iio_record import CHANNELS, ONE_EVENT, convert_sample, convert_scan, note_scan
+from axiom_hw.bpf.maps.mem import Mem, load_u8, load_u16, load_u32, load_u64, store_u8, store_u64
 from axiom_hw.pump.calls import call_program
-from axiom_hw.syscalls import EAGAIN, EINTR, ENODEV, POLLFD_BYTES, POLLFD_REVENTS, poll, read
+from axiom_hw.syscalls import (
+    CLOCK_MONOTONIC,
+    EAGAIN,
+    EINTR,
+    ENODEV,
+    POLLFD_BYTES,
+    POLLFD_REVENTS,
+    clock_gettime,
+    poll,
+    read,
+)
 
 # Why `pump` returns.
 LEFT: Final = 0  # asked to, by LEAVE or the wake descriptor, between two events
@@ -35,11 +46,13 @@ PROGRAM: Final = 64
 ERROR: Final = 72
 STOPPING: Final = 80  # not 0: read nothing more
 CTX: Final = 88
-PUMP_BYTES: Final = CTX + 64
+PUMP_BYTES: Final = CTX + 128
 
-# A feed: a descriptor, the lines that its records speak of, and a buffer. u64 each.
+# A feed: a descriptor, what its records speak of, and a buffer. u64 each.
 FD: Final = 0
-LINES: Final = 8  # address of the lines' states; number 0 counts the records of lines that aren't the feed's
+STATES: Final = (
+    8  # address: of the lines, of which number 0 counts records of lines that aren't the feed's; or a device
+)
 INDEX: Final = 16  # address of a u16 for each offset on the chip: the line's number, from 1, or 0
 INDEX_COUNT: Final = 24
 FIRST_HOOK: Final = 32  # of its line 1; a line has two, for its rising and falling edges
@@ -48,7 +61,14 @@ BUFFER_BYTES: Final = 48
 AT: Final = 56  # what lies before it in the buffer is handled
 HAVE: Final = 64  # what lies behind it is not read
 LOSSES: Final = 72  # not 0: a line lost something since the feed was settled
-FEED_BYTES: Final = 80
+KIND: Final = 80  # of its records: edges of lines (`gpio_record`), or SCANS (`iio_record`)
+RECORD: Final = 88  # bytes of a record
+PART: Final = 96  # of a scan that becomes several events: how many of them are handled
+SECONDS: Final = 104  # struct timespec: when a scan was read that has no time stamp
+NANOSECONDS: Final = 112
+FEED_BYTES: Final = 120
+
+SCANS: Final = 1
 
 # A row: the cells that count, then the programs in the order they run. u64 each.
 EVENTS: Final = 0  # address of the cell
@@ -70,8 +90,8 @@ def pump(m: Mem, p: int) -> int:
         if load_u64(m, p + LEAVE) != 0:
             return LEFT
         feed = load_u64(m, p + FEED_ROWS) + load_u64(m, p + FEED) * FEED_BYTES
-        while load_u64(m, feed + HAVE) - load_u64(m, feed + AT) >= RECORD_BYTES:
-            why = _handle(m, p, feed)
+        while load_u64(m, feed + HAVE) - load_u64(m, feed + AT) >= load_u64(m, feed + RECORD):
+            why = _handle_scan(m, p, feed) if load_u64(m, feed + KIND) == SCANS else _handle_edge(m, p, feed)
             if why != LEFT:
                 return why
             if load_u64(m, p + LEAVE) != 0:
@@ -136,8 +156,8 @@ def _fill(m: Mem, p: int) -> int:
     left = load_u64(m, feed + HAVE) - at
     i = 0
     while i < left:
-        _move(m, buffer + at + i, buffer + i)
-        i += 8
+        store_u8(m, buffer + i, load_u8(m, buffer + at + i))
+        i += 1
     store_u64(m, feed + AT, 0)
     store_u64(m, feed + HAVE, left)
     n = read(load_u64(m, feed + FD), buffer + left, load_u64(m, feed + BUFFER_BYTES) - left)
@@ -147,22 +167,20 @@ def _fill(m: Mem, p: int) -> int:
         store_u64(m, p + ERROR, -n if n < 0 else ENODEV)  # a device has no end, but may be gone
         return FAILED
     store_u64(m, feed + HAVE, left + n)
+    if load_u64(m, feed + KIND) == SCANS:
+        clock_gettime(CLOCK_MONOTONIC, feed + SECONDS)
     return LEFT
 
 
-def _move(m: Mem, src: int, dst: int) -> None:
-    store_u64(m, dst, load_u64(m, src))  # `src` is a multiple of RECORD_BYTES, and so of 8
-
-
-def _handle(m: Mem, p: int, feed: int) -> int:
-    """The next record of a feed: to a context, to the programs of its hook."""
+def _handle_edge(m: Mem, p: int, feed: int) -> int:
+    """The next record of a feed of edges: to a context, to the programs of its hook."""
     record = load_u64(m, feed + BUFFER) + load_u64(m, feed + AT)
     store_u64(m, feed + AT, load_u64(m, feed + AT) + RECORD_BYTES)  # taken, whatever becomes of it
     offset = load_u32(m, record + RECORD_OFFSET)
     line = 0
     if offset < load_u64(m, feed + INDEX_COUNT):
         line = load_u16(m, load_u64(m, feed + INDEX) + 2 * offset)
-    state = load_u64(m, feed + LINES) + line * LINE_BYTES
+    state = load_u64(m, feed + STATES) + line * LINE_BYTES
     if line == 0:
         _count(m, state + RECEIVED)
         return LEFT
@@ -170,6 +188,30 @@ def _handle(m: Mem, p: int, feed: int) -> int:
     if load_u32(m, state + SUSPECT) != 0:
         store_u64(m, feed + LOSSES, 1)
     hook = load_u64(m, feed + FIRST_HOOK) + 2 * (line - 1) + edge - 1
+    store_u64(m, p + HOOK, hook)
+    return _dispatch(m, p, load_u64(m, load_u64(m, p + TABLE) + 8 * hook))
+
+
+def _handle_scan(m: Mem, p: int, feed: int) -> int:
+    """The next event of a feed of scans, which is a scan or a channel of one: as `_handle_edge`."""
+    record = load_u64(m, feed + BUFFER) + load_u64(m, feed + AT)
+    device = load_u64(m, feed + STATES)
+    part = load_u64(m, feed + PART)
+    if part == 0:
+        now_ns = load_u64(m, feed + SECONDS) * 1000000000 + load_u64(m, feed + NANOSECONDS)
+        note_scan(m, device, record, now_ns)
+    if load_u64(m, device + ONE_EVENT) != 0:
+        convert_scan(m, record, device, p + CTX)
+        left = 0
+    else:
+        convert_sample(m, record, device, part, p + CTX)
+        left = load_u64(m, device + CHANNELS) - part - 1
+    if left == 0:
+        store_u64(m, feed + AT, load_u64(m, feed + AT) + load_u64(m, feed + RECORD))
+        store_u64(m, feed + PART, 0)
+    else:
+        store_u64(m, feed + PART, part + 1)
+    hook = load_u64(m, feed + FIRST_HOOK) + part
     store_u64(m, p + HOOK, hook)
     return _dispatch(m, p, load_u64(m, load_u64(m, p + TABLE) + 8 * hook))
 

@@ -9,7 +9,6 @@ from itertools import accumulate
 from typing import Final
 
 from axiom_hw.adapters.feed import Feed
-from axiom_hw.adapters.gpio_record import CTX_BYTES, RECORD_BYTES
 from axiom_hw.bpf.maps.mem import Mem, load_u64, store_u16, store_u32, store_u64
 from axiom_hw.executor import Executor
 from axiom_hw.hooks import Registry
@@ -138,16 +137,15 @@ class Pump:
 
     def _is_empty(self) -> bool:
         """Whether no whole record is left that was read and not handled."""
-        rows = (self._row(index) for index in range(len(self._feeds)))
-        return all(
-            load_u64(self._mem, row + loop.HAVE) - load_u64(self._mem, row + loop.AT) < RECORD_BYTES for row in rows
-        )
+        rows = ((self._row(index), feed.record_bytes) for index, feed in enumerate(self._feeds))
+        return all(load_u64(self._mem, row + loop.HAVE) - load_u64(self._mem, row + loop.AT) < n for row, n in rows)
 
     def _row(self, index: int) -> int:
         return load_u64(self._mem, loop.FEED_ROWS) - self.address + index * loop.FEED_BYTES
 
     def _ctx(self) -> bytes:
-        return bytes(self._mem.u8[loop.CTX : loop.CTX + CTX_BYTES])
+        feed = self._feeds[load_u64(self._mem, loop.FEED)]
+        return bytes(self._mem.u8[loop.CTX : loop.CTX + feed.ctx_bytes])
 
 
 def _lay_out(feeds: Sequence[Feed], wake: int) -> Mem:
@@ -155,8 +153,9 @@ def _lay_out(feeds: Sequence[Feed], wake: int) -> Mem:
     fds = loop.PUMP_BYTES
     rows = fds + (len(feeds) + 1) * POLLFD_BYTES
     indices = rows + len(feeds) * loop.FEED_BYTES
-    counts = [max(feed.offsets) + 1 for feed in feeds]
-    sizes = [-(-2 * count // 8) * 8 + BATCH * RECORD_BYTES for count in counts]
+    counts = [max(feed.offsets, default=-1) + 1 for feed in feeds]
+    buffers = [-(-BATCH * feed.record_bytes // 8) * 8 for feed in feeds]
+    sizes = [-(-2 * count // 8) * 8 + buffer for count, buffer in zip(counts, buffers, strict=True)]
     starts = list(accumulate(sizes, initial=indices))
     mem = Mem(bytearray(starts[-1]))
     base = address_of(mem)
@@ -173,13 +172,15 @@ def _lay_out(feeds: Sequence[Feed], wake: int) -> Mem:
             store_u16(mem, index + 2 * offset, line)
         words = (
             (loop.FD, feed.fd),
-            (loop.LINES, address_of(feed.states)),
+            (loop.STATES, address_of(feed.states)),
             (loop.INDEX, base + index),
             (loop.INDEX_COUNT, counts[number]),
             (loop.FIRST_HOOK, hooks[number]),
-            (loop.BUFFER, base + starts[number + 1] - BATCH * RECORD_BYTES),
-            (loop.BUFFER_BYTES, BATCH * RECORD_BYTES),
+            (loop.BUFFER, base + starts[number + 1] - buffers[number]),
+            (loop.BUFFER_BYTES, BATCH * feed.record_bytes),
             (loop.LOSSES, 1),  # of another service to the same lines, perhaps
+            (loop.KIND, loop.SCANS if feed.is_scans else 0),
+            (loop.RECORD, feed.record_bytes),
         )
         for word, value in words:
             store_u64(mem, row + word, value)
