@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / "axiom_hw"
 LAYERS = (
     ("errors",),
     ("bpf",),
-    ("clock", "board", "calls", "events", "keys", "syscalls"),
+    ("clock", "board", "calls", "events", "keys", "syscalls", "parts"),
     ("slots", "admission", "hooks", "backends", "adapters"),
     ("executor", "scheduler", "actuation", "pump", "recorder"),
     (

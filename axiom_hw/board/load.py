@@ -11,15 +11,20 @@ from typing import Final, TypeVar
 
 from axiom_hw.board.conflicts import refuse_conflicts
 from axiom_hw.board.find import find_board, shown
+from axiom_hw.board.i2c import BUS_KEYS, SENSOR_KEYS, bus_row, refuse_same_addresses, sensor_row
 from axiom_hw.board.iio import HWMON_KEYS, IIO_KEYS, hwmon_row, iio_row, refuse_same_names
 from axiom_hw.board.model import Board, Chip, PwmChip
 from axiom_hw.board.outputs import watchdog_ns
 from axiom_hw.board.pins import known_chip, known_pwm
 from axiom_hw.board.rows import INPUT_KEYS, OUTPUT_KEYS, input_row, output_row
+from axiom_hw.board.serial import SERIAL_KEYS, serial_row
 from axiom_hw.board.table import Places, Table
 from axiom_hw.errors import BoardError
 
-_TOP: Final = ("model", "description", "watchdog", "chip", "pwm_chip", "input", "output", "iio", "hwmon")
+_TOP: Final = (
+    "model", "description", "watchdog", "chip", "pwm_chip", "input", "output",
+    "iio", "hwmon", "i2c_bus", "sensor", "serial",
+)  # fmt: skip
 _CHIP: Final = ("label", "lines", "event_buffer_size")
 _PWM_CHIP: Final = ("device", "channels")
 
@@ -62,10 +67,14 @@ def parse_board(text: str, name: str, source: str) -> Board:
     outputs = _named(top, "output", OUTPUT_KEYS, lambda name, table: output_row(name, table, chips, pwm_chips))
     iio = _named(top, "iio", IIO_KEYS, iio_row) + _named(top, "hwmon", HWMON_KEYS, hwmon_row)
     refuse_same_names(top, iio)
+    buses = _named(top, "i2c_bus", BUS_KEYS, bus_row)
+    sensors = _named(top, "sensor", SENSOR_KEYS, lambda name, table: sensor_row(name, table, buses))
+    refuse_same_addresses(top, sensors, buses)
+    serial_ports = _named(top, "serial", SERIAL_KEYS, serial_row)
     refuse_conflicts(places, chips, pwm_chips, inputs, outputs)
     return Board(
         name, source, chips, inputs, outputs, pwm_chips, top.text("model"), top.text("description"), watchdog_ns(top),
-        iio=iio,
+        iio=iio, i2c_buses=buses, sensors=sensors, serial_ports=serial_ports,
     )  # fmt: skip
 
 

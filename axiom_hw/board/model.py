@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum, IntEnum
 
+from axiom_hw.board.i2c import Sensor, SensorBus
 from axiom_hw.board.iio import IioDevice
+from axiom_hw.board.serial import SerialPort
 from axiom_hw.errors import BoardError
 
 
@@ -183,6 +185,9 @@ class Board:
     description: str = ""
     watchdog_ns: int = 0
     iio: tuple[IioDevice, ...] = ()
+    i2c_buses: tuple[SensorBus, ...] = ()
+    sensors: tuple[Sensor, ...] = ()
+    serial_ports: tuple[SerialPort, ...] = ()
 
     def input(self, name: str) -> InputLine:
         """The input of that name. Raises `BoardError`, which names the nearest ones."""
@@ -219,6 +224,20 @@ class Board:
                 return device
         raise self._unknown("iio", name, self.iio)
 
+    def sensor(self, name: str) -> Sensor:
+        """The sensor on an I2C bus of that name. Raises `BoardError`, which names the nearest ones."""
+        for sensor in self.sensors:
+            if sensor.name == name:
+                return sensor
+        raise self._unknown("sensor", name, self.sensors)
+
+    def serial_port(self, name: str) -> SerialPort:
+        """The serial port of that name. Raises `BoardError`, which names the nearest ones."""
+        for port in self.serial_ports:
+            if port.name == name:
+                return port
+        raise self._unknown("serial", name, self.serial_ports)
+
     @property
     def output_lines(self) -> tuple[OutputLine, ...]:
         """The outputs that are GPIO lines."""
@@ -236,7 +255,7 @@ class Board:
         return BoardError(self.source, f"has no {kind} `{name}`; it has {_listing(rows)}", fix)
 
 
-Named = InputLine | OutputLine | PwmChannel | IioDevice
+Named = InputLine | OutputLine | PwmChannel | IioDevice | Sensor | SerialPort
 
 
 def _listing(rows: tuple[Named, ...]) -> str:
