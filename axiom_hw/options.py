@@ -16,7 +16,10 @@ class Options:
     """How to run: `mock` devices in virtual time (or `real_time`), another `board`, an end after `duration_ns`.
 
     `trace` shows what programs print. `engine` runs the programs; with `cache`, compiled ones are kept on disk.
-    `gpio` is what real lines are reached by.
+    `state` is the directory that keeps the emergency stop; on the mock, none is kept without it. `supervised` is whether
+    a process of its own makes outputs safe when this one is killed: on real devices, and on the mock in real time with
+    a `state`. `gpio` is what real lines are reached by. `record` is a file to record the run to, `replay` one to take the events
+    from.
     """
 
     mock: bool = False
@@ -27,13 +30,17 @@ class Options:
     engine: Engine = Engine.AUTO
     cache: bool = True
     gpio: GpioChoice = GpioChoice.GPIOD
+    record: str | None = None
+    replay: str | None = None
+    state: str | None = None
+    supervised: bool = True
 
 
 def parse_options(name: str, argv: Sequence[str]) -> Options:
     """Read a command line. Prints usage and exits with 2 for what it can't read, as commands do."""
     parser = argparse.ArgumentParser(prog=name, allow_abbrev=False)
     parser.add_argument("--mock", action="store_true", help="no hardware: mock devices, in virtual time")
-    parser.add_argument("--real-time", action="store_true", help="with --mock: let time pass as it does")
+    parser.add_argument("--real-time", action="store_true", help="with --mock or --replay: let time pass as it does")
     parser.add_argument("--board", metavar="NAME", help="a board of boards/, or the path of a file")
     parser.add_argument("--for", dest="duration_ns", type=_duration, metavar="TIME", help="end after 10s, 500ms, ...")
     parser.add_argument("--trace", action="store_true", help="show what the programs print")
@@ -46,11 +53,23 @@ def parse_options(name: str, argv: Sequence[str]) -> Options:
         "--gpio", choices=[choice.value for choice in GpioChoice], metavar="|".join(GpioChoice),
         help="what real lines are reached by: gpiod, or one of the others where that can't be; the doctor compares them",
     )  # fmt: skip
+    parser.add_argument("--record", metavar="FILE", help="record every event to a file, for `axiom-hw replay`")
+    parser.add_argument("--replay", metavar="FILE", help="no hardware: the events of a recording, in virtual time")
+    parser.add_argument(
+        "--state", metavar="DIR", help="where the emergency stop is kept, and what the guard decided; see docs/safety.md"
+    )
+    parser.add_argument(
+        "--no-supervisor", action="store_true", help="no process that makes outputs safe when this one is killed"
+    )
     found = parser.parse_args(argv)
-    if found.gpio is not None and found.mock:
-        parser.error("--gpio chooses among real devices: it doesn't go with --mock")
-    if found.real_time and not found.mock:
-        parser.error("--real-time goes with --mock: real devices always run in real time")
+    if found.replay is not None and found.mock:
+        parser.error("--replay has devices of its own: it doesn't go with --mock")
+    if found.replay is not None and found.record is not None:
+        parser.error("--replay brings what is recorded already: it doesn't go with --record")
+    if found.gpio is not None and (found.mock or found.replay is not None):
+        parser.error(f"--gpio chooses among real devices: it doesn't go with --{'mock' if found.mock else 'replay'}")
+    if found.real_time and not found.mock and found.replay is None:
+        parser.error("--real-time goes with --mock or --replay: real devices always run in real time")
     return Options(
         found.mock,
         found.real_time,
@@ -60,6 +79,10 @@ def parse_options(name: str, argv: Sequence[str]) -> Options:
         Engine(found.engine),
         not found.no_cache,
         GpioChoice(found.gpio or GpioChoice.GPIOD),
+        found.record,
+        found.replay,
+        found.state,
+        not found.no_supervisor,
     )
 
 

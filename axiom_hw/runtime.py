@@ -252,6 +252,8 @@ class Runtime:
                 self.clock.release(self._pump)
             self.scheduler.stop()
             self.timers.close()
+            if self.tap is not None:
+                self.tap.stop()
             self.registry.detach_all()
         finally:
             try:

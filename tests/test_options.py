@@ -19,6 +19,8 @@ def test_every_option() -> None:
         mock=True, real_time=True, board="my.toml", duration_ns=1_500_000_000, trace=True
     )
     assert parse_options("button", ["--engine", "llvm", "--no-cache"]) == Options(engine=Engine.LLVM, cache=False)
+    assert parse_options("button", ["--record", "a.axr"]) == Options(record="a.axr")
+    assert parse_options("button", ["--replay", "a.axr", "--real-time"]) == Options(replay="a.axr", real_time=True)
     assert parse_options("button", ["--gpio", "lgpio"]) == Options(gpio=GpioChoice.LGPIO)
 
 
@@ -30,10 +32,13 @@ def test_every_option() -> None:
             "argument --for: 'soon' is not a duration; write a number and one of ns, us, ms, s, such as \"5ms\"",
         ),
         (["--for", "10"], "argument --for: '10' is not a duration; write a number and one of ns, us, ms, s"),
-        (["--real-time"], "--real-time goes with --mock: real devices always run in real time"),
+        (["--real-time"], "--real-time goes with --mock or --replay: real devices always run in real time"),
         (["--engine", "jit"], "argument --engine: invalid choice: 'jit' (choose from"),
         (["--gpio", "RPi.GPIO"], "argument --gpio: invalid choice: 'RPi.GPIO' (choose from"),
         (["--mock", "--gpio", "lgpio"], "--gpio chooses among real devices: it doesn't go with --mock"),
+        (["--replay", "a.axr", "--gpio", "lgpio"], "--gpio chooses among real devices: it doesn't go with --replay"),
+        (["--replay", "a.axr", "--mock"], "--replay has devices of its own: it doesn't go with --mock"),
+        (["--replay", "a.axr", "--record", "b.axr"], "--replay brings what is recorded already"),
         (["--moc"], "unrecognized arguments: --moc"),
     ],
 )

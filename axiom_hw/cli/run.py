@@ -42,7 +42,9 @@ def run(
     context: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help="A script (.py) that makes an App, a .bpf.o or a .bpf.s")],
     mock: Annotated[bool, typer.Option("--mock", help="No hardware: mock devices, in virtual time")] = False,
-    real_time: Annotated[bool, typer.Option("--real-time", help="With --mock: let time pass as it does")] = False,
+    real_time: Annotated[
+        bool, typer.Option("--real-time", help="With --mock or --replay: let time pass as it does")
+    ] = False,
     board: Annotated[
         str | None, typer.Option(metavar="NAME", help="A board of boards/, or a path", autocompletion=_boards)
     ] = None,
@@ -55,6 +57,10 @@ def run(
     gpio: Annotated[
         str | None, typer.Option(metavar="gpiod|lgpio|gpiozero", help="What real lines are reached by: gpiod")
     ] = None,
+    record: Annotated[str | None, typer.Option(metavar="FILE", help="Record every event, for replay")] = None,
+    replay: Annotated[
+        str | None, typer.Option(metavar="FILE", help="No hardware: the events of a recording, in virtual time")
+    ] = None,
 ) -> None:
     """Run an application until it ends, or Ctrl-C. Outputs are in their safe states before and after.
 
@@ -65,6 +71,7 @@ def run(
         *(["--board", board] if board is not None else []), *(["--for", duration] if duration is not None else []),
         *(["--engine", engine] if engine is not Engine.AUTO else []), *(["--no-cache"] if no_cache else []),
         *(["--gpio", gpio] if gpio is not None else []),
+        *(["--record", record] if record is not None else []), *(["--replay", replay] if replay is not None else []),
     ]  # fmt: skip
     path = _existing(file)
     if path.suffix == ".py":

@@ -16,7 +16,7 @@ from typing import Any, Final
 from axiom_hw.bpf.layout import Layout
 from axiom_hw.errors import RecordingError
 from axiom_hw.keys import HookKey
-from axiom_hw.recorder.entries import End, Entry, Event, Program, RingCount, Value, What
+from axiom_hw.recorder.entries import End, Entry, Event, Program, RingCount, Stopped, Value, What
 from axiom_hw.recorder.hook_names import key_of, layout_of
 
 EVENT, CAUSED, VALUE, NOTE = range(4)  # the low two bits of an entry's first number
@@ -75,6 +75,8 @@ class Encoder:
                         "name": entry.name, "section": entry.section, "digest": entry.digest, "keys": entry.keys,
                         "priority": entry.priority, "maps": dict(entry.maps),
                     }})  # fmt: skip
+                case Stopped():
+                    _note(out, {"stopped": entry.time_ns})
                 case End():
                     rings = {name: {"dropped": ring.dropped} for name, ring in entry.rings.items()}
                     _note(out, {"end": {"time_ns": entry.time_ns, "maps": dict(entry.maps), "rings": rings}})
@@ -173,6 +175,8 @@ class Decoder:
                 self._hooks[number] = (key_of(text), shape)
             case {"wire": int(number), "name": str(name), "what": str(what)}:
                 self._wires[number] = (name, What(what))
+            case {"stopped": int(time_ns)}:
+                return Stopped(time_ns)
             case {"slot": int(slot)}:
                 self._slot = slot
             case {"program": told}:

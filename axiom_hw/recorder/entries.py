@@ -34,7 +34,10 @@ class What(Enum):
     """What a program was told when it read an input, where neither an edge nor an earlier read had told as much."""
 
     WRITTEN = "written"
-    """What an output was driven to."""
+    """What a program's run drove an output to."""
+
+    SET = "set"
+    """What an output was driven to otherwise: at the start, at the end, by the application."""
 
 
 @dataclass(slots=True)
@@ -71,6 +74,13 @@ class RingCount:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """The programs were detached; what comes behind this is the outputs' way to their safe states."""
+
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The run was closed in order. `maps`: a digest of what each held then."""
 
@@ -79,4 +89,4 @@ class End:
     rings: Mapping[str, RingCount]
 
 
-Entry: TypeAlias = Event | Value | Program | End
+Entry: TypeAlias = Event | Value | Program | Stopped | End

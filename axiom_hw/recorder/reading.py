@@ -9,7 +9,7 @@ from pathlib import Path
 from axiom_hw.errors import RecordingError
 from axiom_hw.recorder.blocks import Block, Damage, unpack_blocks, unpack_header
 from axiom_hw.recorder.codec import Decoder
-from axiom_hw.recorder.entries import End, Entry, Event, Program, Value
+from axiom_hw.recorder.entries import End, Entry, Event, Program, Stopped, Value
 from axiom_hw.recorder.header import Header, unpack
 
 
@@ -45,10 +45,10 @@ class Recording:
 
     @property
     def end_ns(self) -> int:
-        """The time at which the run ended, or of the last entry."""
-        end = self.end
-        if end is not None:
-            return end.time_ns
+        """The time at which the programs were detached, or of the last entry."""
+        for entry in reversed(self.entries):
+            if isinstance(entry, Stopped):
+                return entry.time_ns
         times = (entry.time_ns for entry in self.entries if isinstance(entry, Event | Value))
         return max(times, default=self.header.start_ns)
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from errno import EIO
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -22,7 +23,7 @@ from axiom_hw.events import Edge
 from axiom_hw.keys import GpioKey, HookKey, TimerKey
 from axiom_hw.recorder.blocks import pack_header
 from axiom_hw.recorder.digests import map_digest, map_name, program_digest
-from axiom_hw.recorder.entries import End, Event, Program, RingCount, Value, What
+from axiom_hw.recorder.entries import End, Event, Program, RingCount, Stopped, Value, What
 from axiom_hw.recorder.header import Header, board_digest, current_layouts, pack, wires_of
 from axiom_hw.recorder.stream import INTERVAL_S, OnError, Stream, Write
 from axiom_hw.recorder.tap import Attached, Bench, ReadLine
@@ -64,6 +65,7 @@ class Recorder:
         self._held_ns = 0
         self._known: dict[tuple[int, int], int] = {}  # what an input's last edge or read told
         self._after = 0
+        self._is_closed = False
 
     @property
     def stream(self) -> Stream:
@@ -100,13 +102,13 @@ class Recorder:
         assert board is not None, "lines are opened on a board"
         chips = {chip.label: number for number, chip in enumerate(board.chips)}
 
-        def tell(what: What) -> Callable[[str, int, int], None]:
-            def told(label: str, offset: int, value: int) -> None:
-                self._add(Value(f"gpio/{chips[label]}/line{offset}", what, value, self.now_ns()))
+        def tell(what: What, label: str, offset: int, value: int) -> None:
+            self._add(Value(f"gpio/{chips[label]}/line{offset}", what, value, self.now_ns()))
 
-            return told
+        def wrote(label: str, offset: int, value: int) -> None:
+            tell(What.WRITTEN if self._holder == threading.get_ident() else What.SET, label, offset, value)
 
-        return WatchedGpio(backend, tell(What.LEVEL), tell(What.WRITTEN))
+        return WatchedGpio(backend, partial(tell, What.LEVEL), wrote)
 
     def fire(self, key: HookKey, ctx: bytes) -> None:
         """See `Tap.fire`."""
@@ -168,11 +170,17 @@ class Recorder:
     def start(self) -> None:
         """See `Tap.start`."""
 
+    def stop(self) -> None:
+        """See `Tap.stop`."""
+        if not self._is_closed:
+            self._add(Stopped(self._clock_ns()))
+
     def close(self) -> None:
         """See `Tap.close`. The file ends with what the maps hold, so that a replay can tell whether its own do."""
-        stream, self._stream = self._stream, None
-        if stream is None:
+        stream = self._stream
+        if stream is None or self._is_closed:
             return
+        self._is_closed = True
         maps = {name: map_digest(one) for name, one in self._maps.items() if not isinstance(one, RingBuf)}
         rings = {name: RingCount(one.dropped) for name, one in self._maps.items() if isinstance(one, RingBuf)}
         stream.add(End(self._clock_ns(), maps, rings))

@@ -85,6 +85,10 @@ class Tap(Protocol):
         """Events may come from now on."""
         ...
 
+    def stop(self) -> None:
+        """No event comes any more, and the programs are about to be detached."""
+        ...
+
     def close(self) -> None:
         """The run is over, and the outputs are safe. Twice is fine."""
         ...

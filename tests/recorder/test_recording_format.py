@@ -15,7 +15,7 @@ from axiom_hw.errors import RecordingError
 from axiom_hw.events import HOOKS
 from axiom_hw.keys import HookKey
 from axiom_hw.recorder.blocks import pack_header
-from axiom_hw.recorder.entries import End, Event, Program, RingCount, Value, What
+from axiom_hw.recorder.entries import End, Event, Program, RingCount, Stopped, Value, What
 from axiom_hw.recorder.header import pack
 from axiom_hw.recorder.hook_names import key_of, layout_of
 from axiom_hw.recorder.reading import parse_recording, read_recording, told_damage
@@ -48,10 +48,10 @@ def test_any_entries_come_back_as_they_were(given_entries: list) -> None:
 def test_programs_and_the_end_come_back(tmp_path: Path) -> None:
     program = Program("follow", "gpio/button", "ab", ("gpio/0/line17/rising",), -3, {"presses": "cd"})
     end = End(99, {"presses": "ef"}, {"edges": RingCount(4)})
-    found = recorded(tmp_path / "a.axr", [program, *PRESSES, end])
+    found = recorded(tmp_path / "a.axr", [program, *PRESSES, Stopped(98), end])
     assert found.programs == (program,)
     assert found.end == end
-    assert (pack(found.header), found.end_ns) == (pack(HEADER), 99)
+    assert (pack(found.header), found.end_ns) == (pack(HEADER), 98)
 
 
 def test_a_file_cut_at_any_byte_is_read_up_to_its_last_whole_block(tmp_path: Path) -> None:

@@ -1,0 +1,170 @@
+"""A recorded run replays to the same maps, records and outputs, every time, on both engines."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import axiom_hw as hw
+from axiom_hw.app import App
+from axiom_hw.board import parse_board
+from axiom_hw.bpf.engine.choice import Engine
+from axiom_hw.options import Options
+from axiom_hw.recorder.reading import Recording, read_recording
+from axiom_hw.replay import Outcome, differences_to_record, doubts, replay
+from tests.bpf.engines import ENGINES
+
+BOARD = parse_board(
+    """\
+[chip.header]
+label = "pinctrl-rp1"
+[pwm_chip.pwm]
+device = "1f00098000.pwm"
+channels = 4
+[input.button]
+line = 17
+[input.probe]
+line = 22
+edges = "none"
+[output.led]
+line = 27
+safe = "low"
+[output.fan]
+pwm_chip = "pwm"
+channel = 2
+period = "1ms"
+safe = "off"
+""",
+    "exact",
+    "exact.toml",
+)
+TIMES = 20
+
+
+class Session:
+    """An application on three kinds of hooks, whose programs use time, chance and the level of a line without edges."""
+
+    def __init__(self) -> None:
+        self.app = app = App("session", BOARD)
+        self.totals = totals = app.array("totals", hw.u64, 8)
+        self.seen = seen = app.hash("seen", hw.u32, hw.u64, 64)
+        self.log = log = app.ringbuf("log", hw.TimerEvent)
+
+        @app.on("gpio/button")
+        def follow(ctx: hw.GpioEvent) -> int:
+            totals[0] += 1
+            totals[1] += hw.now_ns()
+            seen[hw.random_u32() % 16] = ctx.seqno + hw.slot()
+            hw.gpio_set("led", ctx.value)
+            hw.pwm_write("fan", ctx.seqno % 100)
+            return ctx.seqno
+
+        @app.on("timer/10ms")
+        def tick(ctx: hw.TimerEvent) -> int:
+            totals[2] += ctx.timestamp_ns
+            totals[3] += hw.gpio_get("button") + 2 * hw.gpio_get("probe")
+            log.output(ctx)
+            if hw.gpio_get("probe") == 1:
+                hw.gpio_set("led", 0)
+            return 0
+
+        @app.on("pwm/fan")
+        def observe(ctx: hw.PwmEvent) -> int:
+            totals[4] += ctx.duty_ns
+            totals[5] ^= ctx.timestamp_ns
+            return 0
+
+    def run(self, path: Path, play: Callable[[hw.MockBench], None], options: Options) -> Outcome:
+        """The maps and records of a live run, which is recorded."""
+        records: list[bytes] = []
+        with self.app.running(options):
+            assert self.app.bench is not None
+            play(self.app.bench)
+            self.app.wait()
+            records += [record.pack() for record in self.log.consume()]
+        return self.contents(), records
+
+    def contents(self):
+        return dict(self.totals), dict(self.seen)
+
+
+def fingers(bench: hw.MockBench) -> None:
+    for pause, hold, bounces in (("7ms", "31ms", 2), ("13ms", "9ms", 0), ("25ms", "40ms", 3)):
+        bench.after(pause).press("button", bounces)
+        bench.after(hold).release("button", bounces)
+    bench.after("3ms").press("probe")
+
+
+def real_fingers(bench: hw.MockBench) -> None:
+    """In real time, from another thread than the timers'."""
+
+    def play() -> None:
+        for turn in range(40):
+            (bench.press if turn % 2 == 0 else bench.release)("button")
+            (bench.press if turn % 3 == 0 else bench.release)("probe")
+            pause.wait(0.002)
+
+    pause = threading.Event()
+    player = threading.Thread(target=play)
+    player.start()
+    player.join()
+
+
+@pytest.fixture(scope="module", params=["virtual time", "real time"])
+def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+    """A recording, and what the maps held and the ring brought when it was made."""
+    path = tmp_path_factory.mktemp("session") / "a.axr"
+    real = request.param == "real time"
+    options = Options(
+        mock=True, real_time=real, duration_ns=150_000_000, engine=Engine.INTERP, cache=False, record=str(path)
+    )
+    contents, records = Session().run(path, real_fingers if real else fingers, options)
+    return read_recording(str(path)), contents, records
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_session_replays_identically_every_time(session, engine: str) -> None:
+    recording, contents, records = session
+    assert isinstance(recording, Recording)
+    kinds = {str(key).partition("/")[0] for key in recording.counts()}
+    assert kinds == {"gpio", "timer", "pwm"}
+    for _ in range(TIMES):
+        again = Session()
+        outcome = replay(recording, again.app, BOARD, Engine(engine), cache=True)
+        assert again.contents() == contents
+        assert [record for _, record in outcome.rings[0].records] == records
+        assert differences_to_record(recording, outcome) == ()
+        assert doubts(recording, outcome) == ()
+    assert contents[0][0] > 4
+    assert contents[0][3] > 0
+    assert len(records) > 4
+    assert any(output.name == "led" for output in outcome.outputs)
+    assert any(output.name == "fan" for output in outcome.outputs)
+
+
+def test_an_application_runs_on_a_recording_unchanged(session) -> None:
+    recording, contents, records = session
+    again = Session()
+    found: list[bytes] = []
+    with again.app.running(Options(replay=recording.name, engine=Engine.INTERP)) as runtime:
+        for record in again.log:
+            found.append(record.pack())
+        assert runtime.gpio is not None
+        assert runtime.gpio.received == sum(n for key, n in recording.counts().items() if key.startswith("gpio/"))
+    assert again.contents() == contents
+    assert found == records
+
+
+def test_the_engine_that_recorded_doesnt_matter(tmp_path: Path) -> None:
+    pytest.importorskip("llvmlite")
+    path = tmp_path / "a.axr"
+    options = Options(mock=True, duration_ns=150_000_000, engine=Engine.LLVM, record=str(path))
+    contents, _ = Session().run(path, fingers, options)
+    recording = read_recording(str(path))
+    again = Session()
+    outcome = replay(recording, again.app, BOARD, Engine.INTERP)
+    assert again.contents() == contents
+    assert differences_to_record(recording, outcome) == ()
