@@ -26,6 +26,8 @@ LAYERS = (
         "natives",
         "options",
         "programs",
+        "replay",
+        "replay_diff",
         "sections",
         "shared_maps",
         "source",
@@ -59,7 +61,7 @@ APART = {"verifier", "engine"}  # neither imports the other
 ONE_PLACE = {
     "gpiod": "backends",
     "lgpio": "backends",
-    "gpiozero": "backends",
+    "gpiozero": ("backends", "gpiozero_factory"),
     "smbus2": "backends",
     "serial": "backends",
     "elftools": "bpf/elf",
