@@ -16,7 +16,7 @@ from axiom_hw.bpf.engine.llvm.target import LOCK, host
 
 
 def compile_ir(text: str, place: str, *, loops: bool = True, quick: bool = False) -> Code:
-    """Optimise a module and make an object of it. `place` is the program, for errors. Raises `CompileError`.
+    """Optimise a module and make code of it. `place` is the program, for errors. Raises `CompileError`.
 
     Where it has no `loops` of its own, that takes half the time. `quick` takes a third of that, and hardly optimises.
     """
