@@ -20,11 +20,11 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from axiom_hw import console
 from axiom_hw.backends.limits import GpioChoice, open_gpio
@@ -32,7 +32,7 @@ from axiom_hw.backends.sysfs_pwm import SysfsPwm
 from axiom_hw.bench import MockBench
 from axiom_hw.board import Board, load_board
 from axiom_hw.bpf.insn import Insn
-from axiom_hw.bpf.layout import Scalar
+from axiom_hw.bpf.layout import Layout, Scalar
 from axiom_hw.bpf.maps import ArrayMap, ArrayView, HashMap, HashView, Map, RingBuf, RingReader
 from axiom_hw.bpf.maps.codec import codec_of
 from axiom_hw.bpf.spec import MapSpec, MapType, ProgramSpec
@@ -45,12 +45,18 @@ from axiom_hw.events import ctx_of
 from axiom_hw.hooks import Link
 from axiom_hw.levels import show_outputs
 from axiom_hw.options import Options, parse_options
+from axiom_hw.outputs import Outputs
 from axiom_hw.programs import Written, written
+from axiom_hw.recorder.recorder import Recorder
+from axiom_hw.replay import Replayed
 from axiom_hw.runtime import Runtime
 from axiom_hw.shared_maps import SharedMaps
 from axiom_hw.source import read_object
 from axiom_hw.sources import Devices
 from axiom_hw.waiting import Pace, PacedWaiter
+
+if TYPE_CHECKING:
+    from axiom_hw.keeping import Kept
 
 Scenario = Callable[[MockBench], None]
 IDLE_RUN_S = 10  # of virtual time, behind the last step of the scenario where there is one
@@ -72,6 +78,7 @@ class App:
         self.board = board
         self.runtime: Runtime | None = None
         self.bench: MockBench | None = None
+        self.outputs = Outputs(name, lambda: self.runtime)
         self._pace = Pace(self.end)
         self._maps = SharedMaps(secrets.randbits(64))
         self._programs: list[_Program | Written] = []
@@ -79,6 +86,7 @@ class App:
         self._waiters: list[PacedWaiter] = []
         self._scenario: Scenario | None = None
         self._failed = False
+        self._kept: Kept | None = None
         self._ends_by_itself = False
         console.install_excepthook()
 
@@ -155,18 +163,19 @@ class App:
                 program.attach(self.runtime)
         return tuple(proved)
 
-    def on(self, *hooks: str, priority: int = 0) -> Callable[[F], F]:
+    def on(self, *hooks: str, priority: int = 0, drives: Collection[str] | None = None) -> Callable[[F], F]:
         """Decorates a function that is a program, written in restricted Python, on one hook or several.
 
-        It runs on every event of `"gpio/button"` and the like; its parameter is the hook's context. What no program can
-        be is refused here, the rest where the board is known: when the app runs, or `axiom-hw verify` looks at it. The
-        function stays what it is, and can be called. Raises `HookError`, `Refused`.
+        It runs on every event of `"gpio/button"` and the like; its parameter is the hook's context. `drives` names the
+        outputs that it may drive, all unless given. What no program can be is refused here, the rest where the board is
+        known: when the app runs, or `axiom-hw verify` looks at it. The function stays what it is, and can be called.
+        Raises `HookError`, `Refused`.
         """
         if not hooks or not all(isinstance(hook, str) for hook in hooks):
             raise SpecError("@app.on", "names no hook", 'say which: @app.on("gpio/button"), @app.on("timer/100ms")')
 
         def declare(function: F) -> F:
-            found = written(function, hooks, priority)
+            found = written(function, hooks, priority, drives)
             self._programs.append(found)
             if self.runtime is not None:
                 for program in self._ready(found, self.runtime.board):
@@ -185,6 +194,17 @@ class App:
         for program in self._programs:
             found += program.specs(board, self._own_maps) if isinstance(program, Written) else (program.verified.spec,)
         return tuple(found)
+
+    def attach(self, runtime: Runtime) -> tuple[Link, ...]:
+        """Attach every program to a runtime that somebody else composed, as a replay does."""
+        ready = [one for program in self._programs for one in self._ready(program, runtime.board)]
+        return tuple(program.attach(runtime) for program in ready)
+
+    def record_layout(self, ring: str) -> Layout | None:
+        """What the app says the records of a ring are; None where it says nothing, or they are bytes."""
+        types = (reader.record_type for reader in self._readers if reader.name == ring)
+        found = getattr(next(types, None), "LAYOUT", None)
+        return found if isinstance(found, Layout) else None
 
     def scenario(self, play: Scenario) -> Scenario:
         """Decorates what happens on the mock bench, where there is nobody to press and plug."""
@@ -247,19 +267,21 @@ class App:
         options = options if options is not None else Options()
         board = self._board(options.board)
         ready = [one for program in self._programs for one in self._ready(program, board)]  # before a device is touched
-        self.runtime = runtime = self._compose(options, board)
+        with console.machine_explained(None if options.mock or options.replay else board):
+            self.runtime = runtime = self._open(options, board)
         self._pace.clock = runtime.clock
         try:
             console.tell_missing(runtime)
+            console.tell_stop(runtime)
             console.tell_engine(options.engine, runtime.loader.engine)
             for program in ready:
                 program.attach(runtime)
-            if self.bench is not None and self._scenario is not None:
+            if self.bench is not None and self._scenario is not None and not options.replay:
                 self._scenario(self.bench)
             runtime.start()
             if options.duration_ns is not None:
                 runtime.scheduler.after(options.duration_ns, lambda *_: self.end())
-            elif self._ends_by_itself and isinstance(runtime.clock, VirtualClock):
+            elif self._ends_by_itself and not options.replay and isinstance(runtime.clock, VirtualClock):
                 last_ns = self.bench.last_step_ns if self.bench is not None else runtime.clock.now_ns()
                 runtime.scheduler.at(last_ns + IDLE_RUN_S * 1_000_000_000, self._at_idle_end)
             yield runtime
@@ -267,6 +289,8 @@ class App:
             with console.undisturbed():
                 try:
                     runtime.close()
+                    if self._kept is not None:  # no word of it where an output isn't safe: the supervisor tries again
+                        self._kept.say_goodbye()
                 finally:
                     self.end()
 
@@ -349,11 +373,24 @@ class App:
         bound: dict[str, Map] = {}
         name = program.function.__name__
         return tuple(
-            _Program(one, self._maps.bind(name, one.spec.maps, bound), program.priority, program.place)
+            _Program(one, self._maps.bind(name, one.spec.maps, bound), program.priority, program.place, program.drives)
             for one in proved
         )
 
+    def _open(self, options: Options, board: Board | None) -> Runtime:
+        try:
+            runtime = self._compose(options, board)
+            if self._kept is not None:
+                self._kept.wait_ready()
+        except BaseException:
+            if self._kept is not None:
+                self._kept.say_goodbye()
+            raise
+        return runtime
+
     def _compose(self, options: Options, board: Board | None) -> Runtime:
+        if options.replay is not None:
+            return self._compose_replay(options, options.replay, board)
         clock: Clock = VirtualClock() if options.mock and not options.real_time else MonotonicClock()
         scheduler, devices = None, None
         if board is not None and options.mock:
@@ -362,12 +399,31 @@ class App:
         elif board is not None:
             console.tell_gpio(options.gpio)
             devices = _real_devices(options.gpio)
+        if board is not None:
+            from axiom_hw.keeping import keep  # here: it takes a while to load
+
+            self._kept = keep(board, options, clock, self.bench)
         return Runtime(
-            board, clock, devices, scheduler=scheduler, seed=0 if options.mock else secrets.randbits(64),
+            board, clock, devices, scheduler=scheduler,
+            state_dir=self._kept.state_dir if self._kept is not None else None,
+            seed=0 if options.mock else secrets.randbits(64),
             on_fault=console.FaultTeller(), on_trace=console.tell_trace if options.trace else None,
             on_error=self._device_failed, engine=options.engine, cache=open_cache(options.cache),
             on_engine=console.tell, on_trouble=console.tell,
+            tap=Recorder(options.record, on_error=console.tell) if options.record is not None else None,
         )  # fmt: skip
+
+    def _compose_replay(self, options: Options, file: str, board: Board | None) -> Runtime:
+        found = Replayed.open(file, board, through_lines=True, real_time=options.real_time)
+        console.tell_damage(found.recording)
+        self.bench = found.bench
+        runtime = Runtime(
+            board, found.clock, found.devices, scheduler=found.scheduler, seed=found.recording.header.seed,
+            on_fault=console.FaultTeller(), on_trace=console.tell_trace if options.trace else None,
+            engine=options.engine, cache=open_cache(options.cache), on_engine=console.tell, tap=found.tap,
+        )  # fmt: skip
+        runtime.scheduler.at(found.recording.end_ns, lambda *_: self.end())
+        return runtime
 
     def _at_idle_end(self, *_: int) -> None:
         if self.runtime is not None and self.runtime.timers.keys() and not self.over:  # else all came to rest long ago
@@ -392,10 +448,13 @@ class _Program:
     maps: tuple[Map, ...]
     priority: int
     place: str = ""  # of its source, where that is Python
+    drives: Collection[str] | None = None
 
     def attach(self, runtime: Runtime) -> Link:
         try:
-            return runtime.attach(self.verified, self.maps, self.verified.spec.section, priority=self.priority)
+            return runtime.attach(
+                self.verified, self.maps, self.verified.spec.section, priority=self.priority, drives=self.drives
+            )
         except HookError as error:
             place = f"{self.place}: {error.place}" if self.place else error.place
             raise HookError(place, error.problem, error.fix) from None

@@ -9,17 +9,22 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from errno import ENODEV
 from pathlib import Path
 from traceback import FrameSummary, StackSummary, TracebackException
 from types import FrameType, TracebackType
 from typing import Any, Final
 
 from axiom_hw.backends.limits import GpioChoice, limits_of
+from axiom_hw.board import Board, detect
+from axiom_hw.board.find import other_machine
 from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.bpf.maps import HashMap, Map, RingReader
 from axiom_hw.engines import why_not
-from axiom_hw.errors import AxiomError, Fault
+from axiom_hw.errors import AxiomError, BackendError, Fault
 from axiom_hw.hooks import Link
+from axiom_hw.recorder.reading import Recording, told_damage
+from axiom_hw.recorder.recorder import Recorder
 from axiom_hw.runtime import Runtime, Trace
 
 _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal went away, as when an SSH connection drops
@@ -84,6 +89,24 @@ def tell(error: AxiomError) -> None:
     print(error, file=sys.stderr)
 
 
+@contextmanager
+def machine_explained(board: Board | None) -> Iterator[None]:
+    """Around the opening of devices: a board file for another machine is told of, and why a device isn't there.
+
+    It is no error by itself: what counts is which chips there are. Raises what the opening raises.
+    """
+    other = other_machine(board, detect()) if board is not None else None
+    try:
+        yield
+    except BackendError as error:
+        if other is None or error.errno != ENODEV:
+            raise
+        problem = f"{error.problem}; {other.place} {other.problem}"
+        raise BackendError(error.place, problem, other.fix, ENODEV) from error
+    if other is not None:
+        tell(other)
+
+
 def tell_trace(trace: Trace) -> None:
     """Print a line that a program printed."""
     print(f"{trace.timestamp_ns / 1e9:12.6f}  {trace.program}: {trace.text}", file=sys.stderr)
@@ -93,6 +116,18 @@ def tell_missing(runtime: Runtime) -> None:
     """Print which optional outputs the bench goes without, and why."""
     for name, error in runtime.missing:
         print(f"without {name}, which is optional: {error}", file=sys.stderr)
+
+
+def tell_stop(runtime: Runtime) -> None:
+    """Print that the emergency stop is latched already, since another run: programs will drive nothing."""
+    stop = runtime.guard.stopped if runtime.guard is not None else None
+    if stop is not None and runtime.board is not None:
+        since = f" since {stop.time}" if stop.time else ""
+        print(
+            f"the emergency stop of {runtime.board.name} is latched{since}, by {stop.source}: {stop.reason}\n"
+            f"    fix    see why, then: axiom-hw stop release --operator NAME --board {runtime.board.name}",
+            file=sys.stderr,
+        )  # fmt: skip
 
 
 def tell_engine(wanted: Engine, got: Engine) -> None:
@@ -106,6 +141,21 @@ def tell_gpio(choice: GpioChoice) -> None:
     """Print, where lines are reached by another way than the usual one, what that can't do."""
     if shortfalls := limits_of(choice).shortfalls:
         print(f"gpio by {choice}: {'; '.join(shortfalls)}", file=sys.stderr)
+
+
+def tell_damage(recording: Recording) -> None:
+    """Print what is lost of a recording."""
+    if told := told_damage(recording):
+        print(told, file=sys.stderr)
+
+
+def tell_recorded(recorder: Recorder) -> None:
+    """Print what became of a recording: nothing is lost silently."""
+    stream = recorder.stream
+    size = f"{stream.written_bytes} bytes"
+    print(f"recorded {stream.events} events to {recorder.path}, {size}", file=sys.stderr)
+    if stream.unrecorded:
+        print(f"{recorder.path}: {stream.unrecorded} events weren't recorded", file=sys.stderr)
 
 
 class FaultTeller:
@@ -145,6 +195,8 @@ def report(runtime: Runtime, readers: Iterable[RingReader[Any]], maps: Iterable[
     for hook in runtime.executor.stats().hooks:
         if hook.overflows:
             print(f"{hook.key}: {hook.overflows} events were dropped, because too many waited", file=sys.stderr)
+    if isinstance(runtime.tap, Recorder):
+        tell_recorded(runtime.tap)
     if runtime.gpio is not None and runtime.gpio.lost:
         print(
             f"gpio: the kernel dropped {runtime.gpio.lost} edges, because its buffer was full; "

@@ -16,10 +16,10 @@ class Options:
     """How to run: `mock` devices in virtual time (or `real_time`), another `board`, an end after `duration_ns`.
 
     `trace` shows what programs print. `engine` runs the programs; with `cache`, compiled ones are kept on disk.
-    `state` is the directory that keeps the emergency stop; on the mock, none is kept without it. `supervised` is whether
-    a process of its own makes outputs safe when this one is killed: on real devices, and on the mock in real time with
-    a `state`. `gpio` is what real lines are reached by. `record` is a file to record the run to, `replay` one to take the events
-    from.
+    `gpio` is what real lines are reached by. `record` is a file to record the run to, `replay` one to take the events
+    from. `state` is the directory that keeps the emergency stop; on the mock, none is kept without it. `supervised` is
+    whether a process of its own makes outputs safe when this one is killed: on real devices, and on the mock in real
+    time with a `state`.
     """
 
     mock: bool = False
@@ -56,7 +56,9 @@ def parse_options(name: str, argv: Sequence[str]) -> Options:
     parser.add_argument("--record", metavar="FILE", help="record every event to a file, for `axiom-hw replay`")
     parser.add_argument("--replay", metavar="FILE", help="no hardware: the events of a recording, in virtual time")
     parser.add_argument(
-        "--state", metavar="DIR", help="where the emergency stop is kept, and what the guard decided; see docs/safety.md"
+        "--state",
+        metavar="DIR",
+        help="where the emergency stop is kept, and what the guard decided; see docs/safety.md",
     )
     parser.add_argument(
         "--no-supervisor", action="store_true", help="no process that makes outputs safe when this one is killed"

@@ -40,6 +40,7 @@ class Written:
     function: Callable[..., Any]
     hooks: tuple[str, ...]
     priority: int = 0
+    drives: Collection[str] | None = None
 
     @property
     def place(self) -> str:
@@ -61,7 +62,9 @@ class Written:
         return tuple(replace(spec, section=hook, ctx=ctx_of(hook)) for hook in self.hooks)
 
 
-def written(function: Callable[..., Any], hooks: tuple[str, ...], priority: int) -> Written:
+def written(
+    function: Callable[..., Any], hooks: tuple[str, ...], priority: int, drives: Collection[str] | None = None
+) -> Written:
     """Look at a function as far as that is possible without a board.
 
     Raises `HookError` for a section that is no hook, `Refused` for a context of another hook, and for what is in no
@@ -72,7 +75,7 @@ def written(function: Callable[..., Any], hooks: tuple[str, ...], priority: int)
         assert layout is not None
         _check_ctx(function, hook, layout)
     _check_text(function, hooks[0])
-    return Written(function, hooks, priority)
+    return Written(function, hooks, priority, drives)
 
 
 def _check_text(function: Callable[..., Any], hook: str) -> None:

@@ -1,4 +1,4 @@
-"""For all tests: a cache of compiled programs that ends with the session; what needs llvmlite is skipped without it."""
+"""For all tests: a cache and a state that end with the session; what needs llvmlite is skipped without it."""
 
 from __future__ import annotations
 
@@ -46,4 +46,5 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Also for the processes that tests start."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield

@@ -8,7 +8,7 @@ state.py     what outlives the process: the latched stop, the decisions
 line_ops.py, shared_lines.py   the same rules for lines that native code writes
 """
 
-from axiom_hw.actuation.actuator import Actuator, open_actuators
+from axiom_hw.actuation.actuator import CONSUMER, Actuator, open_actuator, open_actuators
 from axiom_hw.actuation.asker import Asker
 from axiom_hw.actuation.audit import Decision, Verdict
 from axiom_hw.actuation.guard import HEARTBEAT_NS, Failure, Guard, ReadInput
@@ -16,6 +16,7 @@ from axiom_hw.actuation.state import GuardState, Stop, state_directory
 from axiom_hw.actuation.writer import PwmListener
 
 __all__ = [
+    "CONSUMER",
     "HEARTBEAT_NS",
     "Actuator",
     "Asker",
@@ -27,6 +28,7 @@ __all__ = [
     "ReadInput",
     "Stop",
     "Verdict",
+    "open_actuator",
     "open_actuators",
     "state_directory",
 ]

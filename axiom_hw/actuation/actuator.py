@@ -55,13 +55,10 @@ def open_actuators(
     taken: list[Actuator] = []
     try:
         for output in board.outputs:
-            if not isinstance(output, PwmChannel):
-                taken.append(_open_line(board, output, gpio, consumer))
-                continue
             try:
-                taken.append(_open_channel(board, output, gpio, pwm, consumer))
+                taken.append(open_actuator(board, output, gpio, pwm, consumer))
             except BackendError as error:
-                if not output.optional or error.errno != errno.ENODEV:
+                if not isinstance(output, PwmChannel) or not output.optional or error.errno != errno.ENODEV:
                     raise
                 if on_missing is not None:
                     on_missing(output, error)
@@ -70,6 +67,15 @@ def open_actuators(
             actuator.release()
         raise
     return tuple(taken)
+
+
+def open_actuator(
+    board: Board, output: OutputLine | PwmChannel, gpio: GpioBackend, pwm: PwmBackend | None, consumer: str = CONSUMER
+) -> Actuator:
+    """Take one output of the board, in its safe state from the first moment. Raises `BackendError`."""
+    if isinstance(output, PwmChannel):
+        return _open_channel(board, output, gpio, pwm, consumer)
+    return _open_line(board, output, gpio, consumer)
 
 
 def _open_line(board: Board, line: OutputLine, gpio: GpioBackend, consumer: str) -> Actuator:

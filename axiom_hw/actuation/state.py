@@ -47,7 +47,10 @@ class Stop:
 
 
 def state_directory(environment: Mapping[str, str] = os.environ, user: int | None = None) -> Path:
-    """Where state lies: /var/lib/axiom_hw for root, else $XDG_STATE_HOME/axiom_hw or ~/.local/state/axiom_hw."""
+    """Where state lies: what a systemd unit has as StateDirectory=, $XDG_STATE_HOME/axiom_hw, /var/lib/axiom_hw for
+    root, else ~/.local/state/axiom_hw."""
+    if given := environment.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(given)
     if "XDG_STATE_HOME" in environment:
         return Path(environment["XDG_STATE_HOME"]) / "axiom_hw"
     if (os.geteuid() if user is None else user) == 0:
@@ -144,7 +147,7 @@ class GuardState:
         """Latch from a process that isn't the guard's: every write of the guard makes safe from here on."""
         fetch_add_u64(self.memory, STOPS_AT, 1)
         self.keep(stop)
-        self._note(stop.source, f"{ALL_OUTPUTS}: {stop.reason}", Verdict.LATCHED)
+        self.note(stop.source, f"{ALL_OUTPUTS}: {stop.reason}", None, Verdict.LATCHED)
 
     def release(self, operator: str) -> bool:
         """Unlatch, on the word of a person; False where nothing was latched. A stop that comes in meanwhile stays."""
@@ -155,7 +158,7 @@ class GuardState:
         store_u64(self.memory, ACKNOWLEDGED_AT, seen)
         if self.stops != seen and not self.stop_path.exists():
             self.keep(text)
-        self._note(operator, ALL_OUTPUTS, Verdict.RELEASED)
+        self.note(operator, ALL_OUTPUTS, None, Verdict.RELEASED)
         return True
 
     def keep(self, stop: Stop) -> None:
@@ -216,9 +219,11 @@ class GuardState:
             os.close(self._lock)
             self._lock = None
 
-    def _note(self, source: str, output: str, verdict: Verdict) -> None:
-        number = fetch_add_u64(self.memory, DECISIONS_AT, 1) + 1
-        self.journal.note(Decision(number, time.monotonic_ns(), source, output, 0, None, verdict))
+    def note(self, source: str, output: str, written: int | None, verdict: Verdict, number: int = 0) -> None:
+        """Keep a decision that another process made; `number` is an errno or 0."""
+        turn = fetch_add_u64(self.memory, DECISIONS_AT, 1) + 1
+        wanted = written or 0
+        self.journal.note(Decision(turn, time.monotonic_ns(), source, output, wanted, written, verdict, number))
 
 
 def read_stop(path: Path) -> Stop:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from axiom_hw.board.machine import Found, detect
+from axiom_hw.board.model import Board
 from axiom_hw.board.models import MODELS, model_named
 from axiom_hw.errors import BoardError
 
@@ -81,6 +82,20 @@ def fitting_board(found: Found, search: tuple[Path, ...] | None = None) -> str:
         "board auto", f"there is none for this {found.text}",
         f'write boards/NAME.toml with model = "{found.text}" in it, or run with --mock and --board rpi5-bench',
     )  # fmt: skip
+
+
+def other_machine(board: Board, found: Found, search: tuple[Path, ...] | None = None) -> BoardError | None:
+    """What to tell somebody whose board file is for another machine than the one that was found; None where it fits."""
+    if fits(board.model, found):
+        return None
+    try:
+        name = fitting_board(found, search)
+    except BoardError as error:
+        fix = error.fix
+    else:
+        has_header = found.model is not None and found.model.header is not None
+        fix = f"--board {name} is for this machine" if has_header else "run with --mock for a bench in memory"
+    return BoardError(board.source, f"is for a {board.model}, and this is a {found.text}", fix)
 
 
 def _model_of(path: Path) -> str:
