@@ -9,7 +9,7 @@ There are no variables: an image is never written to, and the state of a run is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,7 +29,7 @@ def link(image: bytes, place: str) -> Code:
         if machine is None:
             raise ValueError(f"it is for another processor, e_machine {found.machine}")
         return _Linker(found, machine).link()
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise CompileError(place, f"its code can't be linked: {error}", REPORT) from error
 
 
@@ -57,17 +57,8 @@ class _Linker:
         self._end = 0
 
     def link(self) -> Code:
-        fields = [self._field(n, section) for n, section in self._kept.items()]
-        rows = [field for one in fields for field in one]
-        outside = [field for field in rows if field.symbol.section == OUTSIDE]
-        self._place(n for n, section in self._kept.items() if section.flags & EXECUTE)
-        for name in sorted({field.symbol.name for field in outside if field.row.to is To.CALL}):
-            self._stubs[name] = self._take(len(self._machine.stub), _STUB_ALIGN)
-        self._place(n for n, section in self._kept.items() if not section.flags & EXECUTE)
-        size = self._take(0, SLOT_BYTES)
-        needs = sorted({field.symbol.name for field in outside})
-        for name in needs:
-            self._slots[name] = self._take(SLOT_BYTES, SLOT_BYTES)
+        fields = [field for n, section in self._kept.items() for field in self._fields(n, section)]
+        size = self._lay_out([field for field in fields if field.symbol.section == OUTSIDE])
         image = bytearray(size)
         for n, start in self._starts.items():
             data = self._kept[n].data
@@ -76,20 +67,29 @@ class _Linker:
             image[start : start + len(self._machine.stub)] = self._machine.stub
             for offset, kind, addend in self._machine.stub_fields:
                 self._machine.relocations[kind].patch(image, start + offset, self._slots[name] + addend)
-        for field in rows:
+        for field in fields:
             field.row.patch(image, self._starts[field.section] + field.offset, self._target(field) + field.addend)
         exports = sorted((s.name, self._where(s)) for s in self._symbols if s.shared and s.section != OUTSIDE)
-        return Code(bytes(image), tuple(needs), tuple(exports))
+        return Code(bytes(image), tuple(self._slots), tuple(exports))
 
-    def _field(self, number: int, section: Section) -> list[_Field]:
-        found = []
+    def _lay_out(self, outside: Sequence[_Field]) -> int:
+        """Give all a place: code, stubs, constants, and the slots behind the image. The image's size."""
+        self._place(n for n, section in self._kept.items() if section.flags & EXECUTE)
+        for name in sorted({field.symbol.name for field in outside if field.row.to is To.CALL}):
+            self._stubs[name] = self._take(len(self._machine.stub), _STUB_ALIGN)
+        self._place(n for n, section in self._kept.items() if not section.flags & EXECUTE)
+        size = self._take(0, SLOT_BYTES)
+        for name in sorted({field.symbol.name for field in outside}):
+            self._slots[name] = self._take(SLOT_BYTES, SLOT_BYTES)
+        return size
+
+    def _fields(self, number: int, section: Section) -> Iterator[_Field]:
         for reference in section.references:
             row = self._machine.relocations.get(reference.kind)
             symbol = self._symbols[reference.symbol]
             if row is None:
                 raise ValueError(f"relocation {reference.kind}, to `{symbol.name}`, isn't known")
-            found.append(_Field(number, reference.offset, row, symbol, reference.addend))
-        return found
+            yield _Field(number, reference.offset, row, symbol, reference.addend)
 
     def _place(self, sections: Iterable[int]) -> None:
         for n in sections:
@@ -109,7 +109,8 @@ class _Linker:
             case (To.CALL, True):
                 return self._stubs[name]
             case (To.SLOT, False) | (To.SYMBOL, True):
-                raise ValueError(f"{field.row.name} can't lead to `{name}`, which is {_home(symbol)}")
+                home = "defined outside" if symbol.section == OUTSIDE else "its own"
+                raise ValueError(f"{field.row.name} can't lead to `{name}`, which is {home}")
         return self._where(symbol)
 
     def _where(self, symbol: Symbol) -> int:
@@ -125,7 +126,3 @@ def _belongs(section: Section) -> bool:
     if section.flags & WRITE:
         raise ValueError(f"it has variables, {len(section.data)} bytes in {section.name}; code is shared and read-only")
     return True
-
-
-def _home(symbol: Symbol) -> str:
-    return "defined outside" if symbol.section == OUTSIDE else "its own"
