@@ -3,6 +3,7 @@
 docs/errors.md                         all of it: the verifier's codes
 docs/programs-in-c-and-assembly.md     between <!-- NAME --> and <!-- /NAME -->: contexts, helpers, map types
 docs/writing-programs.md               between such marks: what is refused
+docs/boards.md                         between such marks: machines, overlays, a pinout, every key
 """
 
 from __future__ import annotations
@@ -11,17 +12,22 @@ import ast
 import re
 from pathlib import Path
 
+from axiom_hw.board import load_board
+from axiom_hw.board.models import MODELS, overlay_for
+from axiom_hw.board.reference import SECTIONS
 from axiom_hw.bpf.frontend.syntax import CONSTANTS, REFUSED
 from axiom_hw.bpf.helpers import TABLE as HELPERS
 from axiom_hw.bpf.helpers import Arg, Helper
 from axiom_hw.bpf.layout import Layout
 from axiom_hw.bpf.verifier.codes import TABLE as CODES
+from axiom_hw.cli.pinout import claims, header_of, text_of
 from axiom_hw.events import HOOKS
 
 DOCS = Path(__file__).parent
 ERRORS = DOCS / "errors.md"
 PROGRAMS = DOCS / "programs-in-c-and-assembly.md"
 WRITING = DOCS / "writing-programs.md"
+BOARDS = DOCS / "boards.md"
 
 _GROUPS = {
     "V0": "The shape of the program",
@@ -102,6 +108,51 @@ def writing_page(text: str) -> str:
     return text
 
 
+def boards_page(text: str) -> str:
+    """The page on boards, with what derives from the tables written anew."""
+    board = load_board(DOCS.parent / "boards/rpi5-bench.toml")
+    pinout = text_of(claims(board, header_of(board).label), {})
+    parts = {
+        "models": _models(), "pinout": f"```text\n{pinout}```\n", "overlays": _overlays(), "keys": _keys(),
+    }  # fmt: skip
+    for name, part in parts.items():
+        text, found = re.subn(
+            rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda mark, t=part: mark[1] + t + mark[2], text, flags=re.S
+        )
+        assert found == 1, f"{BOARDS.name} has {found} places for `{name}`"
+    return text
+
+
+def _models() -> str:
+    rows = []
+    for model in MODELS:
+        uart = next((f"{uart.device}, `{uart.enable}`" for uart in model.uarts), "-")
+        bus = next((f"/dev/i2c-{bus.number}, `{bus.enable}`" for bus in model.buses), "-")
+        header = f"{model.chip}, {model.header.lines} lines" if model.header else "-"
+        pwm = f"{model.pwm}, {model.pwm_chip.channels} channels" if model.pwm_chip else "-"
+        rows.append((model.name, f"`{model.bench}`", header, pwm, uart, bus))
+    heads = ("machine", "board", "header", "PWM", "serial port on GPIO14, 15", "I2C on GPIO2, 3")
+    return _table(heads, rows)
+
+
+def _overlays() -> str:
+    rows = []
+    for model in {model.pwm: model for model in MODELS if model.pwm_chip}.values():
+        assert model.pwm_chip is not None
+        for pin in model.pwm_chip.pins:
+            rows.append((model.chip, f"GPIO{pin.line}", str(pin.channel), f"`{overlay_for((pin,))}`"))
+    return _table(("header", "pin", "channel", "line of config.txt"), rows)
+
+
+def _keys() -> str:
+    parts = []
+    for section in SECTIONS:
+        rows = [(f"`{key.name}`", key.takes, key.default or "has to be given", key.meaning) for key in section.keys]
+        title = f"`{section.header}`" if section.header else "Above all tables"
+        parts.append(f"{title}: {section.meaning}\n\n{_table(('key', 'takes', 'without it', 'meaning'), rows)}")
+    return "\n" + "\n".join(parts) + "\n"
+
+
 def _contexts() -> str:
     rows = [(f"`{kind}/...`", f"`struct {layout.name}`", str(layout.size), _fields(layout))
             for kind, layout in HOOKS.items()]  # fmt: skip
@@ -130,3 +181,4 @@ if __name__ == "__main__":
     ERRORS.write_text(errors_page())
     PROGRAMS.write_text(programs_page(PROGRAMS.read_text()))
     WRITING.write_text(writing_page(WRITING.read_text()))
+    BOARDS.write_text(boards_page(BOARDS.read_text()))

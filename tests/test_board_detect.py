@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from errno import ENODEV
 from pathlib import Path
 
 import pytest
 
+from axiom_hw import app, console
+from axiom_hw.backends.gpio import no_such_chip
+from axiom_hw.bench import MockBench
 from axiom_hw.board import load_board
-from axiom_hw.board.find import SHIPPED, fits, fitting_board
-from axiom_hw.board.machine import KnownBy, detect
+from axiom_hw.board.find import SHIPPED, fits, fitting_board, other_machine
+from axiom_hw.board.machine import Found, KnownBy, detect
 from axiom_hw.board.models import MODELS, model_named, overlay_for
 from axiom_hw.board.pins import HEADER, pin_of
-from axiom_hw.errors import BoardError
+from axiom_hw.bpf.engine.choice import Engine
+from axiom_hw.errors import BackendError, BoardError
+from axiom_hw.options import Options
+from axiom_hw.sources import Devices
 
 
 def machine(root: Path, text: str = "", compatible: str = "", revision: int | None = None) -> Path:
@@ -177,3 +184,61 @@ def test_the_overlay_of_pwm_outputs():
     assert overlay_for(rp1.of_channel(0)) == "dtoverlay=pwm,pin=12,func=4"
     both = (*rp1.of_channel(2), *rp1.of_channel(1))
     assert overlay_for(both) == "dtoverlay=pwm-2chan,pin=13,func=4,pin2=18,func2=2"
+
+
+class TestABoardForAnotherMachine:
+    """What counts is which chips there are; the board file's word explains why one isn't."""
+
+    PC = Found("PC (LENOVO 20XW)", model_named("PC"), KnownBy.FIRMWARE)
+    PI3 = Found("Raspberry Pi 3 Model B Rev 1.2", None, KnownBy.NOTHING)
+
+    @pytest.fixture
+    def board(self):
+        return load_board("rpi5-bench", search=(SHIPPED,))
+
+    def test_a_device_that_isnt_there_is_explained(self, board, monkeypatch, capsys):
+        monkeypatch.setattr(console, "detect", lambda: self.PC)
+        monkeypatch.setattr(app, "_real_devices", lambda gpio: Devices(NoChips(), MockBench(board).devices.pwm))
+        with pytest.raises(BackendError) as caught, app.App("x", board=board).running():
+            pytest.fail("it ran")
+        assert caught.value.errno == ENODEV
+        assert str(caught.value) == (
+            "chip pinctrl-rp1: isn't there; there is no GPIO chip on this machine; "
+            f"{board.source} is for a Raspberry Pi 5, and this is a PC (LENOVO 20XW)\n"
+            "    fix    run with --mock for a bench in memory"
+        )
+        assert capsys.readouterr().err == ""
+
+    def test_one_that_is_there_is_used_and_the_difference_told(self, board, monkeypatch, capsys):
+        monkeypatch.setattr(console, "detect", lambda: self.PI3)
+        monkeypatch.setattr(app, "_real_devices", lambda gpio: MockBench(board).devices)
+        with app.App("x", board=board).running(Options(engine=Engine.INTERP)):
+            pass
+        assert capsys.readouterr().err.startswith(
+            f"{board.source}: is for a Raspberry Pi 5, and this is a Raspberry Pi 3 Model B Rev 1.2\n"
+        )
+
+    def test_nothing_is_said_on_the_mock_or_where_it_fits(self, board, monkeypatch, capsys):
+        monkeypatch.setattr(console, "detect", lambda: self.PI3)
+        with app.App("x", board=board).running(Options(mock=True, engine=Engine.INTERP)):
+            pass
+        five = Found("Raspberry Pi 5 Model B Rev 1.0", model_named("Raspberry Pi 5"), KnownBy.COMPATIBLE)
+        monkeypatch.setattr(console, "detect", lambda: five)
+        monkeypatch.setattr(app, "_real_devices", lambda gpio: MockBench(board).devices)
+        with app.App("x", board=board).running(Options(engine=Engine.INTERP)):
+            pass
+        assert capsys.readouterr().err == ""
+
+    def test_the_way_out_names_the_board_of_this_machine(self, board):
+        four = Found("Raspberry Pi 4 Model B Rev 1.4", model_named("Raspberry Pi 4"), KnownBy.COMPATIBLE)
+        error = other_machine(board, four, (SHIPPED,))
+        assert error is not None
+        assert error.fix == "--board rpi4-bench is for this machine"
+        assert other_machine(board, self.PI3, (SHIPPED,)).fix.startswith('write boards/NAME.toml with model = "Rasp')
+
+
+class NoChips:
+    """A machine without GPIO."""
+
+    def open(self, label):
+        raise no_such_chip(label, [])

@@ -30,11 +30,14 @@ def boards(
     pinout: Annotated[bool, typer.Option("--pinout", help="Draw the 40-pin header: what is claimed.")] = False,
     functions: Annotated[bool, typer.Option("--functions", help="With what else each line can be.")] = False,
     live: Annotated[bool, typer.Option("--live", help="With who holds which line now.")] = False,
+    keys: Annotated[bool, typer.Option("--keys", help="Every key that a board file can have.")] = False,
 ) -> None:  # fmt: skip
     """List the boards, or show one: inputs, outputs, their limits and safe states."""
     from axiom_hw.board import load_board
 
-    if pinout or functions or live:
+    if keys:
+        _keys()
+    elif pinout or functions or live:
         _pinout(name, functions, live)
     elif name:
         show_board(load_board(name))
@@ -64,6 +67,17 @@ def show_board(board: Board) -> None:
     _section(
         ("OUTPUT", "AT", "DRIVE OR LIMITS", "1 MEANS", "SAFE"), [_output_row(board, output) for output in board.outputs]
     )
+
+
+def _keys() -> None:
+    from axiom_hw.board.reference import SECTIONS
+
+    for n, section in enumerate(SECTIONS):
+        typer.echo(f"{chr(10) if n else ''}{section.header or 'above all tables'}: {section.meaning}")
+        table(
+            ("KEY", "TAKES", "WITHOUT IT", "MEANING"),
+            [(key.name, key.takes, key.default or "has to be given", key.meaning) for key in section.keys],
+        )
 
 
 def _pinout(name: str, functions: bool, live: bool) -> None:

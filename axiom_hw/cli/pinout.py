@@ -80,15 +80,22 @@ def held(seen: tuple[GpioSeen, ...], label: str) -> Mapping[int, str]:
 
 def draw(title: str, names: Mapping[int, tuple[str, ...]], holders: Mapping[int, str]) -> None:
     """Print the header: in colours on a terminal, in a pipe as plain text."""
+    if sys.stdout.isatty():
+        rows = list(_rows(names, holders))
+        _in_colours(title, rows, max(len(str(label)) for (_, label), _ in rows))
+        return
+    typer.echo(f"{title}\n\n{text_of(names, holders)}", nl=False)
+
+
+def text_of(names: Mapping[int, tuple[str, ...]], holders: Mapping[int, str]) -> str:
+    """The header as plain text, a line for each pair of pins."""
     rows = list(_rows(names, holders))
     left = max(len(str(label)) for (_, label), _ in rows)
-    if sys.stdout.isatty():
-        _in_colours(title, rows, left)
-        return
-    typer.echo(f"{title}\n")
-    for (odd, outer), (even, inner) in rows:
-        text = f"{outer!s:>{left}}  {odd.name:>6}  {odd.number:>2}  {even.number:<2}  {even.name:<6}  {inner}"
-        typer.echo(text.rstrip())
+    lines = (
+        f"{outer!s:>{left}}  {odd.name:>6}  {odd.number:>2}  {even.number:<2}  {even.name:<6}  {inner}"
+        for (odd, outer), (even, inner) in rows
+    )
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def functions(label: str) -> None:
