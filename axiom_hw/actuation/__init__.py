@@ -12,7 +12,15 @@ from axiom_hw.actuation.actuator import CONSUMER, Actuator, open_actuator, open_
 from axiom_hw.actuation.asker import Asker
 from axiom_hw.actuation.audit import Decision, Verdict
 from axiom_hw.actuation.guard import HEARTBEAT_NS, Failure, Guard, ReadInput
-from axiom_hw.actuation.state import GuardState, Stop, state_directory
+from axiom_hw.actuation.state import (
+    GuardState,
+    Stop,
+    forget_stop,
+    guarded_boards,
+    keep_stop,
+    read_stop,
+    state_directory,
+)
 from axiom_hw.actuation.writer import PwmListener
 
 __all__ = [
@@ -28,7 +36,11 @@ __all__ = [
     "ReadInput",
     "Stop",
     "Verdict",
+    "forget_stop",
+    "guarded_boards",
+    "keep_stop",
     "open_actuator",
     "open_actuators",
+    "read_stop",
     "state_directory",
 ]

@@ -163,34 +163,11 @@ class GuardState:
 
     def keep(self, stop: Stop) -> None:
         """Write the text, and wait until it is on the disk. Raises `OutputError`."""
-        draft = self.stop_path.with_name(f".{self.stop_path.name}.{os.getpid()}")
-        lines = {
-            "reason": stop.reason, "source": stop.source,
-            "time": stop.time or datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "timestamp_ns": stop.timestamp_ns, "boot_id": _boot_id(),
-        }  # fmt: skip
-        head = "# The emergency stop is latched. `axiom-hw stop release --operator NAME` releases it.\n"
-        text = head + "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in lines.items())
-        try:
-            fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-            try:
-                os.write(fd, text.encode())
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-            os.replace(draft, self.stop_path)
-            _sync_directory(self.stop_path.parent)
-        except OSError as error:
-            raise _unwritable(self.stop_path, error) from None
+        keep_stop(self.stop_path, stop)
 
     def forget(self) -> None:
         """Remove the text. Raises `OutputError`."""
-        try:
-            with suppress(FileNotFoundError):
-                self.stop_path.unlink()
-                _sync_directory(self.stop_path.parent)
-        except OSError as error:
-            raise _unwritable(self.stop_path, error) from None
+        forget_stop(self.stop_path)
 
     def read(self) -> Stop:
         """What the text says of the latched stop; also where it was damaged: that is no reason to go on."""
@@ -224,6 +201,45 @@ class GuardState:
         turn = fetch_add_u64(self.memory, DECISIONS_AT, 1) + 1
         wanted = written or 0
         self.journal.note(Decision(turn, time.monotonic_ns(), source, output, wanted, written, verdict, number))
+
+
+def guarded_boards(directory: Path) -> tuple[str, ...]:
+    """The names of the boards that have left something in a directory."""
+    return tuple(sorted({path.stem for kind in ("*.guard", "*.stop") for path in directory.glob(kind)}))
+
+
+def keep_stop(path: Path, stop: Stop) -> None:
+    """Write the file of a latched stop, and wait until it is on the disk. Raises `OutputError`."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    lines = {
+        "reason": stop.reason, "source": stop.source,
+        "time": stop.time or datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "timestamp_ns": stop.timestamp_ns, "boot_id": _boot_id(),
+    }  # fmt: skip
+    head = "# The emergency stop is latched. `axiom-hw stop release --operator NAME` releases it.\n"
+    text = head + "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(fd, text.encode())
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(draft, path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def forget_stop(path: Path) -> None:
+    """Remove the file of a stop. Raises `OutputError`."""
+    try:
+        with suppress(FileNotFoundError):
+            path.unlink()
+            _sync_directory(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def read_stop(path: Path) -> Stop:

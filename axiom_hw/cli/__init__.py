@@ -2,6 +2,8 @@
 
 verify  asm  disasm     programs, as files
 run  exec               programs, running: on a board, or on given contexts
+replay  export  import  recorded runs: through programs again, to other programs' formats and back
+stop  audit             the guard: the emergency stop, the last decisions
 boards  doctor          the hardware: what is declared, what is there
 explain  helpers  header    the tables, printed
 
@@ -17,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from keyword import iskeyword
 from typing import Annotated, Final, NoReturn
 
 import typer
@@ -28,7 +31,10 @@ __all__ = ["main"]
 PROG: Final = "axiom-hw"
 
 # In the order in which --help shows them.
-VERBS: Final = ("run", "verify", "exec", "asm", "disasm", "boards", "doctor", "explain", "helpers", "header")
+VERBS: Final = (
+    "run", "verify", "exec", "replay", "export", "import", "stop", "audit", "asm", "disasm", "boards", "doctor",
+    "explain", "helpers", "header",
+)  # fmt: skip
 
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
 
@@ -62,9 +68,14 @@ def app_for(args: Sequence[str]) -> typer.Typer:
     app.callback()(_options)
     asked = next((arg for arg in args if not arg.startswith("-")), "")
     for verb in (asked,) if asked in VERBS else VERBS:
-        if find_spec(f"{__name__}.{verb}") is not None:
-            import_module(f"{__name__}.{verb}").register(app)
+        if find_spec(module_of(verb)) is not None:
+            import_module(module_of(verb)).register(app)
     return app
+
+
+def module_of(verb: str) -> str:
+    """The module of a verb: its name, with an underscore behind it where that is a word of Python."""
+    return f"{__name__}.{verb}_" if iskeyword(verb) else f"{__name__}.{verb}"
 
 
 def _run(args: list[str]) -> int:

@@ -61,6 +61,12 @@ def run(
     replay: Annotated[
         str | None, typer.Option(metavar="FILE", help="No hardware: the events of a recording, in virtual time")
     ] = None,
+    state: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Where the emergency stop is kept, and what the guard decided")
+    ] = None,
+    no_supervisor: Annotated[
+        bool, typer.Option("--no-supervisor", help="No process that makes outputs safe when this one is killed")
+    ] = False,
 ) -> None:
     """Run an application until it ends, or Ctrl-C. Outputs are in their safe states before and after.
 
@@ -72,6 +78,7 @@ def run(
         *(["--engine", engine] if engine is not Engine.AUTO else []), *(["--no-cache"] if no_cache else []),
         *(["--gpio", gpio] if gpio is not None else []),
         *(["--record", record] if record is not None else []), *(["--replay", replay] if replay is not None else []),
+        *(["--state", state] if state is not None else []), *(["--no-supervisor"] if no_supervisor else []),
     ]  # fmt: skip
     path = _existing(file)
     if path.suffix == ".py":
