@@ -68,7 +68,7 @@ class AxiomFactory(PiFactory):  # type: ignore[misc]  # gpiozero has no types
         self._gpio: GpioBackend | None = bench.gpio if bench is not None else gpio
         self._pwm: PwmBackend = bench.pwm if bench is not None else pwm if pwm is not None else SysfsPwm()
         self.pin_class = AxiomPin if bench is None else MockedPin
-        self.edges = EdgeThread()
+        self.edges = EdgeThread(self.ticks)
         self._chip: GpioChip | None = None
         self._plain: set[int] = set()  # lines that were a plain GPIO in this process
         self._told = False

@@ -102,7 +102,7 @@ class MockedPin(AxiomPin):
         assert self._function == "input", f"{self!r} is an output: the script drives it"
         self._bench.chip.drive(self.line, level)
         self._note()
-        self.deliver()
+        self._factory.edges.deliver()
 
     def _seen(self) -> float:
         if self._frequency is not None:

@@ -6,7 +6,6 @@ plain GPIO, which would take it away from its PWM channel.
 
 from __future__ import annotations
 
-import threading
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +21,7 @@ from gpiozero.exc import (
 )
 from gpiozero.pins.pi import PiPin
 
-from axiom_hw.backends.gpio import MAX_EVENT_BUFFER, GpioRequest, LineInput, LineOutput
+from axiom_hw.backends.gpio import MAX_EVENT_BUFFER, GpioRequest, LineEvent, LineInput, LineOutput
 from axiom_hw.board import Bias, EdgeDetection
 from axiom_hw.events import Edge
 from axiom_hw.gpiozero_factory.pwm import PinPwm, SoftwarePwm
@@ -39,8 +38,8 @@ _BATCH: Final = 64
 class AxiomPin(PiPin):  # type: ignore[misc]  # gpiozero has no types
     """A pin. `lost` counts edges that the kernel dropped because handlers took longer than edges came.
 
-    Synchronization: gpiozero's devices call from any thread; one lock orders changes of the pin, another handlers, so
-    that a handler that never ends doesn't keep the pin from being closed.
+    Synchronization: gpiozero's devices call from any thread; a lock orders changes of the pin. It isn't held while a
+    handler runs, so that one that never ends doesn't keep the pin from being closed.
     """
 
     _factory: AxiomFactory
@@ -60,7 +59,6 @@ class AxiomPin(PiPin):  # type: ignore[misc]  # gpiozero has no types
         self._pwm: PinPwm | None = None
         self._frequency: float | None = None
         self._duty = 0.0
-        self._delivering = threading.RLock()
 
     def close(self) -> None:
         """An output becomes an input, and pulses end: the pin is as safe as gpiozero can make it. Twice is fine."""
@@ -189,22 +187,25 @@ class AxiomPin(PiPin):  # type: ignore[misc]  # gpiozero has no types
 
     # edges
 
-    def deliver(self) -> None:
-        """Call the handler for every edge that is queued, in turn. Returns when handlers have."""
-        with self._delivering:
-            while True:
-                with self._when_changed_lock:
-                    request = self._request if self._input is not None else None
-                    events = request.read_events(_BATCH) if request is not None else []
-                for event in events:
-                    self._count(event.line_seqno)
-                    with self._when_changed_lock:
-                        handler = self._get_when_changed() if self._request is request else None
-                    if handler is None:
-                        return  # what it belonged to was closed, or set up anew
-                    handler(event.timestamp_ns, int(event.edge is Edge.RISING))
-                if not events:
-                    return
+    def take(self, until_ns: int) -> tuple[GpioRequest | None, list[LineEvent]]:
+        """See `edges.Pin`."""
+        with self._when_changed_lock:
+            request = self._request if self._input is not None else None
+            found: list[LineEvent] = []
+            while request is not None and (not found or found[-1].timestamp_ns <= until_ns):
+                batch = request.read_events(_BATCH)
+                if not batch:
+                    break
+                found += batch
+            return request, found
+
+    def hand_on(self, request: GpioRequest | None, event: LineEvent) -> None:
+        """See `edges.Pin`."""
+        with self._when_changed_lock:
+            handler = self._get_when_changed() if self._request is request else None
+        if handler is not None:  # else what it belonged to was closed, or set up anew
+            self._count(event.line_seqno)
+            handler(event.timestamp_ns, int(event.edge is Edge.RISING))
 
     def _count(self, seqno: int) -> None:
         missing = seqno - self._seqno - 1
@@ -253,6 +254,8 @@ class AxiomPin(PiPin):  # type: ignore[misc]  # gpiozero has no types
     # PWM
 
     def _pulse(self, frequency: float, duty: float) -> None:
+        if self._pwm is not None and (frequency, duty) == (self._frequency, self._duty):
+            return  # servos set their frequency before each move
         if self._pwm is None:
             self._pwm = self._open_pwm()
         period_ns = round(1e9 / frequency)
