@@ -69,20 +69,22 @@ class TimerKey:
 
 @dataclass(frozen=True, slots=True)
 class IioKey:
-    """The samples of one channel of an IIO device."""
+    """The samples of one channel of an IIO device; or, with an `edge`, its crossings of a threshold."""
 
     device_id: int
     channel: int  # its place in the device's `channels`
+    edge: Edge | None = None
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash(("iio", self.device_id, self.channel)))
+        object.__setattr__(self, "_hash", hash(("iio", self.device_id, self.channel, self.edge)))
 
     def __hash__(self) -> int:
         return self._hash
 
     def __str__(self) -> str:
-        return f"iio/{self.device_id}/{self.channel}"
+        edge = f"/{self.edge.name.lower()}" if self.edge is not None else ""
+        return f"iio/{self.device_id}/{self.channel}{edge}"
 
 
 @dataclass(frozen=True, slots=True)

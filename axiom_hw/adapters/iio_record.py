@@ -45,12 +45,11 @@ BASE_NEGATIVE: Final = 72
 SCALE: Final = 80  # as in the event
 OFFSET: Final = 88
 MICRO: Final = 96  # of its last value
-SEEN: Final = 104  # values so far
-ROW_BYTES: Final = 112
+RAW: Final = 104  # of its last value
+SEEN: Final = 112  # values so far
+ROW_BYTES: Final = 120
 
 NO_STAMP: Final = 1 << 32
-S32_MAX: Final = (1 << 31) - 1
-S32_MIN: Final = -(1 << 31)
 
 # Fields of the contexts, `events.IioEvent` and `events.ScanEvent`.
 CTX_TIMESTAMP: Final = 0
@@ -145,17 +144,31 @@ def convert_sample(m: Mem, record: int, state: int, channel: int, ctx: int) -> N
 
 def sample(m: Mem, state: int, channel: int, raw: int, ctx: int) -> None:
     """Make the context at `ctx` of a raw value of a channel, in the scan that was noted last."""
+    _keep(m, row_of(state, channel), raw)
+    _fill(m, state, channel, load_u64(m, state + TIME), load_u64(m, state + GAP), ctx)
+
+
+def note_raw(m: Mem, state: int, channel: int, raw: int) -> None:
+    """Take a channel to a value that belongs to no scan."""
+    _keep(m, row_of(state, channel), raw)
+
+
+def crossing(m: Mem, state: int, channel: int, time_ns: int, ctx: int) -> None:
+    """Make the context at `ctx` of an event of the device's own, from the last value of a channel."""
+    _fill(m, state, channel, time_ns, 0, ctx)
+
+
+def _fill(m: Mem, state: int, channel: int, time_ns: int, lost: int, ctx: int) -> None:
     row = row_of(state, channel)
-    store_u64(m, ctx + CTX_TIMESTAMP, load_u64(m, state + TIME))
+    store_u64(m, ctx + CTX_TIMESTAMP, time_ns)
     store_u32(m, ctx + CTX_DEVICE, load_u64(m, state + DEVICE_ID))
     store_u32(m, ctx + IIO_CHANNEL, channel)
-    _store_s32(m, ctx + IIO_VALUE, raw)
+    store_u32(m, ctx + IIO_VALUE, _saturated(load_u64(m, row + RAW)))
     store_u32(m, ctx + IIO_SCALE, load_u64(m, row + SCALE))
     store_u32(m, ctx + IIO_OFFSET, load_u64(m, row + OFFSET))
     store_u32(m, ctx + IIO_RESERVED, 0)
     store_u32(m, ctx + IIO_SEQNO, load_u64(m, state + SEQNO) & U32_MASK)
-    store_u32(m, ctx + IIO_LOST, load_u64(m, state + GAP) & U32_MASK)
-    _keep(m, row, micro_of(m, row, raw))
+    store_u32(m, ctx + IIO_LOST, lost & U32_MASK)
     store_u64(m, ctx + IIO_MICRO, load_u64(m, row + MICRO))
 
 
@@ -185,22 +198,23 @@ def begin_scan(m: Mem, state: int, ctx: int) -> None:
 def scan_value(m: Mem, state: int, channel: int, raw: int, ctx: int) -> None:
     """Put a raw value of a channel into the context at `ctx`."""
     row = row_of(state, channel)
-    _store_s32(m, ctx + SCAN_VALUES + 4 * channel, raw)
-    _keep(m, row, micro_of(m, row, raw))
+    _keep(m, row, raw)
+    store_u32(m, ctx + SCAN_VALUES + 4 * channel, _saturated(load_u64(m, row + RAW)))
     store_u64(m, ctx + SCAN_MICROS + 8 * channel, load_u64(m, row + MICRO))
 
 
-def _keep(m: Mem, row: int, micro: int) -> None:
-    store_s64(m, row + MICRO, micro)
+def _keep(m: Mem, row: int, raw: int) -> None:
+    store_s64(m, row + RAW, raw)
+    store_s64(m, row + MICRO, micro_of(m, row, raw))
     store_u64(m, row + SEEN, load_u64(m, row + SEEN) + 1)  # behind the value: who finds this counts on one
 
 
-def _store_s32(m: Mem, at: int, value: int) -> None:
-    if value > S32_MAX:
-        value = S32_MAX
-    if value < S32_MIN:
-        value = S32_MIN
-    store_u32(m, at, value & U32_MASK)
+def _saturated(word: int) -> int:
+    """A number of 64 bits, as it is stored, to the nearest one of 32."""
+    high = word >> 31 & 0x1FFFFFFFF
+    if high == 0 or high == 0x1FFFFFFFF:
+        return word & U32_MASK
+    return 0x7FFFFFFF if high >> 32 == 0 else 0x80000000
 
 
 def store_s64(m: Mem, at: int, value: int) -> None:

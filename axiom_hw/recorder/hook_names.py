@@ -29,7 +29,7 @@ _FORMS: Final = (
     _form(r"gpio/(\d+)/line(\d+)/(rising|falling)", lambda c, n, e: GpioKey(int(c), int(n), Edge[e.upper()])),
     _form(r"pwm/(\d+)/channel(\d+)", lambda c, n: PwmKey(int(c), int(n))),
     _form(r"timer/(\d+)ns#(\d+)", lambda p, i: TimerKey(int(p), int(i))),
-    _form(r"iio/(\d+)/(\d+)", lambda d, c: IioKey(int(d), int(c))),
+    _form(r"iio/(\d+)/(\d+)(?:/(rising|falling))?", lambda d, c, e: IioKey(int(d), int(c), e and Edge[e.upper()])),
     _form(r"scan/(\d+)", lambda d: ScanKey(int(d))),
     _form(r"i2c/(\d+)/(\d+)", lambda s, c: I2cKey(int(s), int(c))),
     _form(r"serial/(\d+)", lambda p: SerialKey(int(p))),
