@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 from axiom_hw.backends.survey_boot import Config, boot_time_s, read_config, throttled
-from axiom_hw.backends.survey_buses import I2cSeen, SensorSeen, i2c_buses, sensors, serial_ports
+from axiom_hw.backends.survey_buses import I2cSeen, PortSeen, SensorSeen, consoles, i2c_buses, sensors, serial_ports
 from axiom_hw.backends.survey_holders import Holder, line_holders
 from axiom_hw.board import Found, detect
 from axiom_hw.errors import BackendError, MissingDependency
@@ -67,7 +67,8 @@ class Machine:
     pwm: tuple[PwmSeen, ...] = ()
     keeps_outputs: bool | None = None
     i2c: tuple[I2cSeen, ...] = ()
-    ports: tuple[str, ...] = ()
+    ports: tuple[PortSeen, ...] = ()
+    consoles: tuple[str, ...] = ()
     sensors: tuple[SensorSeen, ...] = ()
     holders: tuple[Holder, ...] = ()
     config: Config | None = None
@@ -101,6 +102,7 @@ def survey(root: Path = Path("/"), ask: Callable[[str], GpioInfo] = ask_gpiod) -
         keeps_outputs="Y" in keeps if keeps else None,
         i2c=i2c_buses(root),
         ports=serial_ports(root),
+        consoles=consoles(root),
         sensors=sensors(root),
         holders=line_holders(root),
         config=read_config(root, found),

@@ -25,17 +25,34 @@ class I2cClient:
 
 @dataclass(frozen=True, slots=True)
 class I2cSeen:
-    """A bus. Without the module i2c-dev it has no file: `present` is then False. `clients` are bound by the kernel."""
+    """A bus. Without the module i2c-dev it has no file: `present` is then False. `clients` are bound by the kernel.
+
+    `names` are what an adapter is found by: its name, and the device behind it.
+    """
 
     number: int
     present: bool
     usable: bool
     clients: tuple[I2cClient, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
         """Its file."""
         return f"/dev/i2c-{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class PortSeen:
+    """A serial port. `target` is where a link leads; `usb` is "vid:pid:serial" of what is plugged in, else empty."""
+
+    name: str
+    target: str
+    usable: bool
+    usb: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} -> {self.target}" if self.target else self.name
 
 
 class SensorKind(Enum):
@@ -72,16 +89,44 @@ def i2c_buses(root: Path) -> tuple[I2cSeen, ...]:
             driver = os.path.basename(os.readlink(path / "driver")) if (path / "driver").is_symlink() else ""
             clients.setdefault(int(found[1]), []).append(I2cClient(int(found[2], 16), _text(path / "name"), driver))
     return tuple(
-        I2cSeen(number, file.exists(), os.access(file, os.R_OK | os.W_OK), tuple(clients.get(number, ())))
+        I2cSeen(
+            number, file.exists(), os.access(file, os.R_OK | os.W_OK), tuple(clients.get(number, ())),
+            _adapter(devices / f"i2c-{number}"),
+        )
         for number in sorted(numbers)
         for file in (root / f"dev/i2c-{number}",)
-    )
+    )  # fmt: skip
 
 
-def serial_ports(root: Path) -> tuple[str, ...]:
-    """The names of serial ports in /dev; `serial0 -> ttyAMA10` for one that is a link."""
+def _adapter(path: Path) -> tuple[str, ...]:
+    return tuple(word for word in (_text(path / "name"), path.resolve().parent.name) if word)
+
+
+def serial_ports(root: Path) -> tuple[PortSeen, ...]:
+    """The serial ports in /dev, links among them."""
     found = sorted(path for pattern in _PORTS for path in (root / "dev").glob(pattern))
-    return tuple(f"{path.name} -> {os.readlink(path)}" if path.is_symlink() else path.name for path in found)
+    return tuple(
+        PortSeen(
+            path.name, os.readlink(path) if path.is_symlink() else "", os.access(path, os.R_OK | os.W_OK),
+            _usb_id(root / "sys/class/tty" / path.name / "device"),
+        )
+        for path in found
+    )  # fmt: skip
+
+
+def consoles(root: Path) -> tuple[str, ...]:
+    """The ports that the kernel prints on and that a login waits at, as its command line names them."""
+    words = _text(root / "proc/cmdline").split()
+    return tuple(word.removeprefix("console=").partition(",")[0] for word in words if word.startswith("console="))
+
+
+def _usb_id(device: Path) -> str:
+    """Of the USB device that a port belongs to, some directories above it."""
+    for folder in list(device.resolve().parents)[:4] if device.exists() else ():
+        if (folder / "idVendor").exists():
+            parts = [_text(folder / name) for name in ("idVendor", "idProduct", "serial")]
+            return ":".join(part for part in parts if part)
+    return ""
 
 
 def sensors(root: Path) -> tuple[SensorSeen, ...]:

@@ -27,7 +27,6 @@ def test_a_bench_where_all_is_fine(pi):
         f"chip pinctrl-rp1 is {pi.root}/dev/gpiochip11; its lines for this board are free: "
         "button 17, limit 22, led 18, relay 27",
         f"pwm 1f00098000.pwm is {pi.root}/sys/class/pwm/pwmchip0; its channels for this board: servo 0",
-        "serial ports here: ttyAMA0",
     ]
     assert {finding.status for finding in findings} == {Status.OK}
 

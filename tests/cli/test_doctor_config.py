@@ -9,7 +9,7 @@ import pytest
 
 from axiom_hw.backends.survey import GpioInfo
 from axiom_hw.board import load_board, parse_board
-from axiom_hw.cli.checks.buses import UDEV_RULE
+from axiom_hw.cli.checks.sensors import UDEV_RULE
 from tests.cli.pi_tree import BOARD, BOARDS
 
 MOVE_IT = "which isn't for here: move it under [all], and reboot"
@@ -132,19 +132,49 @@ def test_a_sensor_that_isnt_there(pi):
     assert text == "hwmon fan: no device whose name is pwmfan; there are cpu_thermal; it is optional"
 
 
-def test_i2c_that_is_switched_off(pi):
+SENSOR = (
+    '[i2c_bus.header]\npath = "/dev/i2c-1"\n[sensor.air]\naddress = 0x76\nrate = "1Hz"\n'
+    '[sensor.air.channel.raw]\nregister = 0xFA\nformat = "be:u16"\n'
+)
+GPS = '[serial.gps]\nport = "/dev/ttyAMA0"\nbaud = 9600\n'
+
+
+def test_i2c_where_all_is_fine(pi):
+    board = parse_board(SENSOR, "x", "x.toml")
+    assert pi.problems(board=board) == []
+    texts = [finding.text for finding in pi.findings(board=board)]
+    assert "I2C bus header is /dev/i2c-1; no driver has the addresses of air 0x76" in texts
+
+
+def test_i2c_that_is_switched_off(pi, monkeypatch):
+    board = parse_board(SENSOR, "x", "x.toml")
     (pi.root / "dev/i2c-1").unlink()
-    ((text, fix),) = pi.notes()
-    assert text == "I2C bus 1 has no file /dev/i2c-1: the module i2c-dev isn't loaded"
+    ((text, fix),) = pi.problems(board=board)
+    assert text == "I2C bus header: bus 1 has no file /dev/i2c-1, as the module i2c-dev isn't loaded"
     assert fix.startswith("sudo modprobe i2c-dev")
     (pi.root / "sys/bus/i2c/devices/i2c-1").rmdir()
+    pi.i2c(6)
     pi.config("dtparam=audio=on\n#dtparam=i2c_arm=on\n")
-    ((text, fix),) = pi.notes()
-    assert text == "I2C bus 1 (GPIO2, GPIO3) is switched off"
+    ((text, fix),) = pi.problems(board=board)
+    assert text == "I2C bus header: /dev/i2c-1 isn't there; there are i2c-6"
     assert "take the # away in front of dtparam=i2c_arm=on" in fix
+    assert fix.endswith("(it is on GPIO2 and GPIO3)")
     pi.config("dtparam=audio=on,i2c_arm=on\n", 3600)
-    ((_, fix),) = pi.notes()
+    ((_, fix),) = pi.problems(board=board)
     assert "written since this machine started: sudo reboot" in fix
+    assert pi.problems() == pi.notes() == [], "a board without I2C doesn't mind"
+
+
+def test_a_bus_by_its_adapter_that_may_not_be_opened(pi, monkeypatch):
+    board = parse_board(SENSOR.replace('path = "/dev/i2c-1"', 'adapter = "i915 gmbus dpb"'), "x", "x.toml")
+    pi.write("sys/bus/i2c/devices/i2c-1/name", "i915 gmbus dpb\n")
+    monkeypatch.setattr(os, "access", lambda path, mode: "i2c" not in str(path))
+    assert pi.problems(board=board) == [
+        ("I2C bus header: /dev/i2c-1 may not be opened", "sudo usermod -aG i2c $USER, and log in again")
+    ]
+    lost = parse_board(SENSOR.replace('path = "/dev/i2c-1"', 'adapter = "another"'), "x", "x.toml")
+    ((_, fix),) = pi.problems(board=lost)
+    assert fix.startswith("`i2cdetect -l` lists the buses")
 
 
 def test_an_address_that_a_driver_has(pi):
@@ -152,17 +182,57 @@ def test_an_address_that_a_driver_has(pi):
     pi.write("sys/bus/i2c/devices/1-0048/name", "ads1015\n")
     (pi.root / "sys/bus/i2c/drivers/bmp280").mkdir(parents=True)
     (pi.root / "sys/bus/i2c/devices/1-0076/driver").symlink_to("../../drivers/bmp280")
-    ((text, fix),) = pi.notes()
-    assert text.startswith("address 0x76 of I2C bus 1 belongs to the kernel's driver bmp280")
+    ((text, fix),) = pi.problems(board=parse_board(SENSOR, "x", "x.toml"))
+    assert text.startswith("sensor air: address 0x76 of /dev/i2c-1 belongs to the kernel's driver bmp280")
     assert 'device = "bmp280"' in fix
     assert "echo 0x76 | sudo tee /sys/bus/i2c/devices/i2c-1/delete_device" in fix
 
 
 def test_a_serial_port_that_is_switched_off(pi):
+    board = parse_board(GPS, "x", "x.toml")
+    assert pi.findings(board=board)[-1].text == "serial port gps: /dev/ttyAMA0 is there"
     (pi.root / "dev/ttyAMA0").unlink()
     pi.write("dev/ttyAMA10")
     (pi.root / "dev/serial0").symlink_to("ttyAMA10")
-    (off, fix), (debug, _) = pi.notes()
-    assert off == "the header's serial port ttyAMA0 (GPIO14, GPIO15) is switched off"
-    assert "dtparam=uart0=on" in fix
-    assert debug.startswith("serial0 is ttyAMA10, the debug connector")
+    assert pi.problems(board=board) == [
+        (
+            "serial port gps: /dev/ttyAMA0 isn't there; there are serial0 -> ttyAMA10, ttyAMA10",
+            "write dtparam=uart0=on under [all] in /boot/firmware/config.txt, and reboot (it is on GPIO14 and GPIO15). "
+            "serial0 is ttyAMA10, the debug connector, not this one",
+        )
+    ]
+
+
+def test_a_serial_port_that_is_the_console(pi):
+    (pi.root / "dev/serial0").symlink_to("ttyAMA0")
+    pi.write("proc/cmdline", "console=serial0,115200 console=tty1 root=/dev/mmcblk0p2\n")
+    ((text, fix),) = pi.problems(board=parse_board(GPS, "x", "x.toml"))
+    assert text == "serial port gps: /dev/ttyAMA0 is the console: the kernel prints there, and a login waits"
+    assert fix.startswith("sudo raspi-config nonint do_serial_cons 1")
+
+
+def test_a_serial_port_on_usb(pi, monkeypatch):
+    board = parse_board('[serial.gps]\nusb = "067b:2303"\nbaud = 9600\n', "x", "x.toml")
+    assert pi.problems(board=board) == [
+        (
+            "serial port gps: the USB port 067b:2303 isn't there; there are ttyAMA0",
+            "plug it in; `lsusb` shows what is there",
+        )
+    ]
+    plug = "sys/devices/usb1/1-1"
+    pi.write(f"{plug}/idVendor", "067b\n")
+    pi.write(f"{plug}/idProduct", "2303\n")
+    pi.write(f"{plug}/serial", "A1\n")
+    (pi.root / plug / "1-1:1.0/ttyUSB0").mkdir(parents=True)
+    (pi.root / "sys/class/tty/ttyUSB0").mkdir(parents=True)
+    (pi.root / "sys/class/tty/ttyUSB0/device").symlink_to(pi.root / plug / "1-1:1.0/ttyUSB0")
+    pi.write("dev/ttyUSB0")
+    assert pi.problems(board=board) == []
+    assert pi.findings(board=board)[-1].text == "serial port gps: the USB port 067b:2303 is there: /dev/ttyUSB0"
+    monkeypatch.setattr(os, "access", lambda path, mode: "ttyUSB" not in str(path))
+    assert pi.problems(board=board) == [
+        (
+            "serial port gps: the USB port 067b:2303 may not be opened",
+            "sudo usermod -aG dialout $USER, and log in again",
+        )
+    ]

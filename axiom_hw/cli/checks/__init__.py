@@ -5,7 +5,9 @@ config.py    what to write into config.txt, seen what is in there
 model.py     the machine: is it the board file's, how does it treat outputs, is its power good
 gpio.py      chips and lines
 pwm.py       PWM
-buses.py     sensors, I2C, serial ports
+sensors.py   IIO and hwmon
+i2c.py       buses, and addresses that a driver has
+serial.py    ports, and the console on them
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from axiom_hw.cli.checks.buses import i2c, sensors, serial
 from axiom_hw.cli.checks.gpio import chips, numbering
+from axiom_hw.cli.checks.i2c import i2c
 from axiom_hw.cli.checks.model import model, outputs_kept, power
 from axiom_hw.cli.checks.pwm import pwm
+from axiom_hw.cli.checks.sensors import sensors
+from axiom_hw.cli.checks.serial import serial
 from axiom_hw.cli.checks.software import directory, engine, gpiod, python
 from axiom_hw.cli.diagnosis import Case, Finding
 from axiom_hw.cli.gpio_backends import gpio_backends
