@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Source(Protocol):
@@ -29,4 +29,16 @@ class Source(Protocol):
 
     def pump(self) -> int:
         """Virtual time: raise what is there, and say how many events that were. Never waits."""
+        ...
+
+
+@runtime_checkable
+class Losing(Protocol):
+    """A source that says at the end of a run what didn't come through.
+
+    Synchronization: any thread.
+    """
+
+    def losses(self) -> tuple[str, ...]:
+        """A sentence for each device that failed or lost something; nothing where all is well."""
         ...

@@ -258,6 +258,12 @@ def _channel(name: str, row: Table) -> SensorChannel:
         address, Format(bits // 8, order != "le", sign == "s", shift), _fraction(row, "scale", 1),
         _fraction(row, "offset", 0),
     )  # fmt: skip
+    most = max(abs((limit + register.offset) * register.scale) for limit in register.format.limits)
+    if most * 1_000_000 >= 1 << 63:
+        raise row.error(
+            f"values go up to {most:.3g} of the unit; an event counts millionths of it in an s64",
+            "choose a larger unit, and so a smaller `scale`", "scale",
+        )  # fmt: skip
     return SensorChannel(name, row.text("unit"), register)
 
 
