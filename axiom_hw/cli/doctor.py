@@ -65,7 +65,10 @@ def _examined(name: str, root: Path) -> tuple[str, list[Finding]]:
         board = load_board(name)
     except BoardError as error:
         return name, [*findings, from_error(error)]
+    sensors = len(board.iio) + len(board.sensors)
     pins = f"{len(board.inputs)} inputs, {len(board.outputs)} outputs"
+    if sensors or board.serial_ports:
+        pins += f", {sensors} sensors, {len(board.serial_ports)} serial ports"
     findings.append(Finding(Status.OK, f"board {board.name} ({board.source}): {pins}"))
     return name, [*findings, *examine(Case(board, machine, this_person(), Path.cwd()))]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 import typer
 
 from axiom_hw.board import Board, OutputLine, PwmChannel
+from axiom_hw.board.models import model_named
 from axiom_hw.board.pins import HEADER, HeaderPin, PinKind, known_chip, known_pwm
 from axiom_hw.cli.output import table
 from axiom_hw.errors import BoardError
@@ -65,6 +66,8 @@ def claims(board: Board, label: str) -> dict[int, tuple[str, ...]]:
     for output in board.outputs:
         for at, what in _outputs(board, output, label):
             found[at] = (*found.get(at, ()), f"{output.name} ({what})")
+    for at, text in _ports(board, label):
+        found[at] = (*found.get(at, ()), text)
     return found
 
 
@@ -116,8 +119,28 @@ def _outputs(board: Board, output: OutputLine | PwmChannel, label: str) -> Itera
             known = known_pwm(board.pwm_chips[output.chip_id].device)
             if output.pin is not None and known is not None and known.label == label:
                 yield output.pin, f"PWM {output.channel}"
+            if output.motor is not None and output.motor.lines and board.chips[output.motor.chip_id].label == label:
+                ways = ("direction",) if len(output.motor.lines) == 1 else ("forward", "backward")
+                yield from zip(output.motor.lines, ways, strict=True)
         case _:
             assert_never(output)
+
+
+def _ports(board: Board, label: str) -> Iterator[tuple[int, str]]:
+    """The lines of buses and serial ports, where the machine that the board is for is known."""
+    model = model_named(board.model) if board.model else None
+    if model is None or model.chip != label:
+        return
+    for bus in board.i2c_buses:
+        for known in model.buses:
+            if bus.path == f"/dev/i2c-{known.number}":
+                yield known.lines[0], f"{bus.name} (SDA)"
+                yield known.lines[1], f"{bus.name} (SCL)"
+    for port in board.serial_ports:
+        for uart in model.uarts:
+            if port.port == f"/dev/{uart.device}":
+                yield uart.lines[0], f"{port.name} (TXD)"
+                yield uart.lines[1], f"{port.name} (RXD)"
 
 
 def _rows(

@@ -127,6 +127,23 @@ def test_lines_of_another_chip_arent_on_the_header():
     assert pinout.claims(board, "pinctrl-rp1") == {3: ("here (in)",)}
 
 
+def test_buses_ports_and_motors_take_pins_too():
+    text = (
+        'model = "Raspberry Pi 5"\n[chip.header]\nlabel = "pinctrl-rp1"\n[pwm_chip.header]\ndevice = "1f00098000.pwm"\n'
+        '[i2c_bus.air]\npath = "/dev/i2c-1"\n[i2c_bus.other]\nadapter = "i915 gmbus dpb"\n'
+        '[serial.gps]\nport = "/dev/ttyAMA0"\nbaud = 9600\n'
+        '[output.wheel]\nkind = "motor"\nchannel = 1\nperiod = "50us"\nforward = 23\nbackward = 24\nsafe = "off"\n'
+        '[output.fan]\nkind = "motor"\nchannel = 0\nperiod = "50us"\ndirection = 25\nsafe = "off"\n'
+    )
+    assert pinout.claims(parse_board(text, "x", "x.toml"), "pinctrl-rp1") == {
+        2: ("air (SDA)",), 3: ("air (SCL)",), 14: ("gps (TXD)",), 15: ("gps (RXD)",),
+        13: ("wheel (PWM 1)",), 23: ("wheel (forward)",), 24: ("wheel (backward)",),
+        12: ("fan (PWM 0)",), 25: ("fan (direction)",),
+    }  # fmt: skip
+    elsewhere = parse_board(text.replace("Raspberry Pi 5", "Orange Pi"), "x", "x.toml")
+    assert 2 not in pinout.claims(elsewhere, "pinctrl-rp1"), "nobody knows where its bus comes out"
+
+
 def test_in_colours_it_says_the_same(monkeypatch, capsys):
     board = load_board("rpi5-bench")
     names = pinout.claims(board, "pinctrl-rp1")
