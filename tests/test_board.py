@@ -128,7 +128,7 @@ MESSAGES = [
     ("[input.b]\nline = 17\nactive_lo = true\n",
      "boards/x.toml:7 [input.b]: `active_lo` isn't a key of this table\n    fix    did you mean `active_low`?"),
     ('[input.b]\nline = "17"\n',
-     'boards/x.toml:6 [input.b]: `line` is "17"; it takes a whole number, 0 to 27 (the header\'s part of pinctrl-rp1)'),
+     'boards/x.toml:6 [input.b]: `line` is "17", which no line of pinctrl-rp1 is called\n    fix    write line = 17'),
     ("[input.b]\nline = true\n",
      "boards/x.toml:6 [input.b]: `line` is true; it takes a whole number, 0 to 27 (the header's part of pinctrl-rp1)"),
     ("[input.b]\nline = 28\n",

@@ -420,7 +420,7 @@ def test_a_pin_that_floats_again_follows_its_pull(factory: AxiomFactory) -> None
 
 
 def test_debounce_follows_the_clock(factory: AxiomFactory, clock: VirtualClock) -> None:
-    button = Button(17, bounce_time=0.005, pin_factory=factory)
+    button = Button(17, bounce_time=0.005, hold_time=0.01, pin_factory=factory)
     button.pin.drive_low()
     assert not button.is_pressed
     clock.advance(5 * MS)

@@ -13,6 +13,7 @@ from axiom_hw.board.conflicts import refuse_conflicts
 from axiom_hw.board.find import find_board, shown
 from axiom_hw.board.i2c import BUS_KEYS, SENSOR_KEYS, bus_row, refuse_same_addresses, sensor_row
 from axiom_hw.board.iio import HWMON_KEYS, IIO_KEYS, hwmon_row, iio_row, refuse_same_names
+from axiom_hw.board.line_names import chip_line_names
 from axiom_hw.board.model import Board, Chip, PwmChip
 from axiom_hw.board.outputs import watchdog_ns
 from axiom_hw.board.pins import known_chip, known_pwm
@@ -25,7 +26,7 @@ _TOP: Final = (
     "model", "description", "watchdog", "chip", "pwm_chip", "input", "output",
     "iio", "hwmon", "i2c_bus", "sensor", "serial",
 )  # fmt: skip
-_CHIP: Final = ("label", "lines", "event_buffer_size")
+_CHIP: Final = ("label", "lines", "event_buffer_size", "line_names")
 _PWM_CHIP: Final = ("device", "channels")
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -109,7 +110,7 @@ def _chip(name: str, table: Table) -> Chip:
         raise table.missing("lines", f'"{label}" isn\'t a chip of a Pi: say how many lines it has')
     lines = table.integer("lines", 1, _LINES_MAX, known.lines if known else 0)
     size = table.integer("event_buffer_size", 0, _EVENT_BUFFER_MAX, 0, "the kernel keeps no more events")
-    return Chip(name, label, lines, size)
+    return Chip(name, label, lines, size, chip_line_names(table, lines))
 
 
 def _pwm_chip(name: str, table: Table) -> PwmChip:

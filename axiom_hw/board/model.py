@@ -86,13 +86,15 @@ class Motor:
 class Chip:
     """A GPIO chip, found by its label. Its index in the board is the `chip_id` of contexts.
 
-    `event_buffer_size` is what to ask the kernel for, in events; 0 leaves it at 16 for each line.
+    `event_buffer_size` is what to ask the kernel for, in events; 0 leaves it at 16 for each line. `line_names` are
+    those of its lines, from 0 on, that the board file gives.
     """
 
     name: str
     label: str
     lines: int
     event_buffer_size: int = 0
+    line_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

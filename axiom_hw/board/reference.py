@@ -43,6 +43,7 @@ SECTIONS: Final = (
         Key("label",             "text",      "", 'what it is found by: "pinctrl-rp1", as `gpiodetect` shows it'),
         Key("lines",             "1 to 1024", "known for the chips of a Pi", "how many it has"),
         Key("event_buffer_size", "0 to 1024", "16 a line", "events that the kernel keeps until they are read"),
+        Key("line_names", "list of names", "-", "what its lines are called, from 0 on; a Pi's have their names"),
     )),
     Section("[pwm_chip.NAME]", "a PWM chip", (
         Key("device",   "text",    "", 'what it is found by: "1f00098000.pwm"'),
@@ -50,7 +51,7 @@ SECTIONS: Final = (
     )),
     Section("[input.NAME]", "a line that the world drives; hook `gpio/NAME`", (
         Key("chip",       "name of a chip", "the first", "which chip it is on"),
-        Key("line",       "number",         "", "GPIO17 is 17"),
+        Key("line",       "number or name", "", 'GPIO17 is 17, or "GPIO17"'),
         Key("bias",       '"as-is", "disabled", "pull-up", "pull-down"', '"as-is"', "the resistor inside the chip"),
         Key("edges",      '"both", "rising", "falling", "none"', '"both"', "which changes are events"),
         Key("active_low", "true, false",    "false", "a low level is the value 1"),
@@ -59,7 +60,7 @@ SECTIONS: Final = (
     Section("[output.NAME]", "a line that we drive: it has `line`", (
         Key("kind",       '"line"',         "by its keys", "what it is"),
         Key("chip",       "name of a chip", "the first", "which chip it is on"),
-        Key("line",       "number",         "", "GPIO18 is 18"),
+        Key("line",       "number or name", "", 'GPIO18 is 18, or "GPIO18"'),
         Key("safe",       '"low", "high"',  "", "its level before and after a run, and on a failure"),
         Key("active_low", "true, false",    "false", "the value 1 is a low level"),
         Key("drive",      '"push-pull", "open-drain", "open-source"', '"push-pull"', "how it makes its levels"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, assert_never
 
+from axiom_hw.board.line_names import line_named
 from axiom_hw.board.model import (
     Bias,
     Chip,
@@ -65,6 +66,9 @@ def _line(table: Table, chips: tuple[Chip, ...]) -> tuple[int, int]:
         raise table.missing("line", "say which line: GPIO17 is line = 17")
     chip_id = _chip_of(table, "chip", [chip.name for chip in chips])
     chip = chips[chip_id]
+    name = table.data["line"]
+    if isinstance(name, str):
+        return chip_id, line_named(table, chip, name)
     known = known_chip(chip.label)
     if known:
         return chip_id, table.integer("line", 0, known.header_lines - 1, 0, f"the header's part of {chip.label}")
