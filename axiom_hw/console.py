@@ -18,6 +18,7 @@ from typing import Any, Final
 from axiom_hw.backends.limits import GpioChoice, limits_of
 from axiom_hw.board import Board, detect
 from axiom_hw.board.find import other_machine
+from axiom_hw.adapters.source import Losing
 from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.bpf.maps import HashMap, Map, RingReader
 from axiom_hw.engines import why_not
@@ -197,6 +198,10 @@ def report(runtime: Runtime, readers: Iterable[RingReader[Any]], maps: Iterable[
             print(f"{hook.key}: {hook.overflows} events were dropped, because too many waited", file=sys.stderr)
     if isinstance(runtime.tap, Recorder):
         tell_recorded(runtime.tap)
+    for source in runtime.sources:
+        if isinstance(source, Losing):
+            for sentence in source.losses():
+                print(sentence, file=sys.stderr)
     if runtime.gpio is not None and runtime.gpio.lost:
         print(
             f"gpio: the kernel dropped {runtime.gpio.lost} edges, because its buffer was full; "
