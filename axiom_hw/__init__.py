@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from axiom_hw.bpf.layout import zeros as zeros
     from axiom_hw.bpf.verifier import Rejected as Rejected
     from axiom_hw.bpf.verifier import verify as verify
+    from axiom_hw.calls import NO_READING as NO_READING
     from axiom_hw.calls import emergency_stop as emergency_stop
     from axiom_hw.calls import gpio_get as gpio_get
     from axiom_hw.calls import gpio_set as gpio_set
+    from axiom_hw.calls import iio_read as iio_read
     from axiom_hw.calls import motor_set as motor_set
     from axiom_hw.calls import now_ns as now_ns
     from axiom_hw.calls import pwm_write as pwm_write
@@ -71,7 +73,8 @@ _PUBLIC = {
     "bpf.layout": "array_of layout s8 s16 s32 s64 u8 u16 u32 u64 zeros",
     "bpf.verifier": "Rejected verify",
     "calls": (
-        "emergency_stop gpio_get gpio_set motor_set now_ns pwm_write pwm_write_ns random_u32 servo_set slot stopped"
+        "NO_READING emergency_stop gpio_get gpio_set iio_read motor_set now_ns pwm_write pwm_write_ns random_u32 "
+        "servo_set slot stopped"
     ),
     "clock": "MonotonicClock VirtualClock",
     "errors": "AxiomError Fault",

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from axiom_hw import console
 from axiom_hw.backends.limits import GpioChoice, open_gpio
+from axiom_hw.backends.sysfs_iio import SysfsIio
 from axiom_hw.backends.sysfs_pwm import SysfsPwm
 from axiom_hw.bench import MockBench
 from axiom_hw.board import Board, load_board
@@ -467,7 +468,7 @@ def _watched(app: App, scenario: Scenario | None, bench: MockBench) -> None:
 
 
 def _real_devices(gpio: GpioChoice) -> Devices:
-    return Devices(open_gpio(gpio), SysfsPwm())
+    return Devices(open_gpio(gpio), SysfsPwm(), SysfsIio())
 
 
 def _size(kind: object, place: str) -> int:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from axiom_hw.backends.mock_gpio import MockChip, MockGpio
+from axiom_hw.backends.mock_iio import MockIio
 from axiom_hw.backends.mock_pwm import MockPwm
 from axiom_hw.backends.pwm import PwmState
 from axiom_hw.board import Board, InputLine, PwmChannel
@@ -43,7 +44,8 @@ class MockBench:
         self.scheduler = Scheduler(self.clock)
         self.gpio = MockGpio.for_board(board, self.clock, self.scheduler)
         self.pwm = MockPwm.for_board(board)
-        self.devices = Devices(self.gpio, self.pwm)
+        self.iio = MockIio.for_board(board, self.clock, self.scheduler)
+        self.devices = Devices(self.gpio, self.pwm, self.iio)
         self._cursor_ns = 0
         self._at_rest_ns = 0
 

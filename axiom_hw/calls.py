@@ -5,8 +5,13 @@ Results that are errors are negative numbers, as in C: `-errno`.
 
 from __future__ import annotations
 
+from typing import Final
+
 from axiom_hw.bpf.frontend.helpercalls import helper
 from axiom_hw.bpf.layout import u32, u64
+
+NO_READING: Final = -(1 << 63)
+"""What `iio_read` gives before the first value: no errno, which could be a value."""
 
 # The bodies are never run: outside of a program each of these raises `SpecError`.
 
@@ -48,6 +53,15 @@ def servo_set(servo: str, millidegrees: int) -> int:
 @helper("motor_set", names="motor")
 def motor_set(motor: str, permille: int) -> int:
     """Drive a motor with -1000 (backwards) to 1000 thousandths of its power, within its limits. 0, or -errno."""
+    raise NotImplementedError
+
+
+@helper("iio_read", names="sensor channel")
+def iio_read(channel: str) -> int:
+    """The last value of a sensor's channel ("imu/accel_x"), in millionths of its unit; `NO_READING` before the first.
+
+    It is what the sensor's hook had last; the device isn't asked. While a program calls this, its sensors are read.
+    """
     raise NotImplementedError
 
 

@@ -19,6 +19,7 @@ from axiom_hw.bpf.maps import ArrayView, HashView, Map, RingReader
 from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.errors import BoardError
 from axiom_hw.events import ctx_of
+from axiom_hw.sensor_sections import channel_numbers
 
 if TYPE_CHECKING:
     from axiom_hw.bpf.frontend.lowering import Lowering
@@ -89,7 +90,7 @@ def _check_text(function: Callable[..., Any], hook: str) -> None:
 
 
 def _any_board(kind: str, name: str) -> tuple[int, ...]:
-    return (0, 0) if kind in _CHANNELS else (0,)
+    return (0, 0) if kind in (*_CHANNELS, "sensor channel") else (0,)
 
 
 def _check_ctx(function: Callable[..., Any], hook: str, layout: Layout) -> None:
@@ -133,6 +134,8 @@ def numbers_of(board: Board | None, kind: str, name: str) -> tuple[int, ...]:
             f'"{name}"', "is a name on a board, but no board was chosen",
             'choose one: --board rpi5-bench, or App(..., board="rpi5-bench"); `axiom-hw boards` lists them',
         )  # fmt: skip
+    if kind == "sensor channel":
+        return channel_numbers(board, name)
     if kind == "line":
         line = board.line(name)
     else:

@@ -19,6 +19,7 @@ from typing import Final, Self, cast
 
 from axiom_hw.actuation import HEARTBEAT_NS, Asker, Guard
 from axiom_hw.adapters.gpio import GpioAdapter
+from axiom_hw.adapters.iio import IioSource
 from axiom_hw.adapters.source import Source
 from axiom_hw.adapters.timer import TimerAdapter
 from axiom_hw.board import Board, PwmChannel
@@ -29,6 +30,7 @@ from axiom_hw.bpf.layout import Struct
 from axiom_hw.bpf.maps import Map
 from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.bpf.verified import Verified
+from axiom_hw.calls import NO_READING
 from axiom_hw.clock import Clock, MonotonicClock, VirtualClock
 from axiom_hw.engines import Loaded, Loader
 from axiom_hw.errors import AxiomError, BackendError, Fault, HookError
@@ -66,7 +68,7 @@ class _Env:
         self.now_ns = runtime.now_ns
         # Native code may ask the system itself, but for a tap, which keeps the time still during an event.
         self.monotonic = isinstance(runtime.clock, MonotonicClock) and runtime.tap is None
-        self.hardware = _hardware(runtime.guard, Asker(name, drives=drives))
+        self.hardware = _hardware(runtime.guard, Asker(name, drives=drives), runtime.iio_read)
         self.natives = runtime.guard.natives(name, drives) if runtime.guard is not None else {}
 
     def random_u32(self) -> int:
@@ -192,6 +194,8 @@ class Runtime:
         """
         if self.guard is None:
             _refuse_hardware(verified.spec)
+        if self._iio is not None and helpers.BY_NAME["iio_read"].id in _helpers_of(verified.spec):
+            self._iio.read_all()
         if drives is not None and self.board is not None:
             for name in drives:
                 self.board.output(name)
@@ -278,6 +282,15 @@ class Runtime:
     ) -> None:
         self.close()
 
+    def iio_read(self, device: int, channel: int) -> int:
+        """The helper: the last value of a sensor's channel, in millionths of its unit, or `NO_READING`."""
+        found = self._iio.last(device, channel) if self._iio is not None else None
+        return NO_READING if found is None else found
+
+    @property
+    def _iio(self) -> IioSource | None:
+        return next((source for source in self.sources if isinstance(source, IioSource)), None)
+
     def _start_timer(self, period_ns: int) -> TimerKey:
         given = self.tap.timer(period_ns) if self.tap is not None else None
         return self.timers.add(period_ns) if given is None else given
@@ -311,8 +324,10 @@ class _Pump:
         return sum(source.pump() for source in self._sources)
 
 
-def _hardware(guard: Guard | None, source: Asker) -> Mapping[int, Callable[..., int]]:
-    """The hardware helpers of one program: numbers from registers, to the guard."""
+def _hardware(
+    guard: Guard | None, source: Asker, iio_read: Callable[[int, int], int]
+) -> Mapping[int, Callable[..., int]]:
+    """The hardware helpers of one program: numbers from registers, to the guard; and what sensors had last."""
     if guard is None:
         return MappingProxyType({})
     row = helpers.BY_NAME
@@ -323,6 +338,7 @@ def _hardware(guard: Guard | None, source: Asker) -> Mapping[int, Callable[..., 
         row["pwm_write"].id: lambda chip, channel, percent: guard.write_pwm(
             _signed(chip), _signed(channel), _signed(percent), source
         ),
+        row["iio_read"].id: iio_read,
         row["pwm_write_ns"].id: lambda chip, channel, duty_ns: guard.write_pwm_duty(
             _signed(chip), _signed(channel), _signed(duty_ns), source
         ),
@@ -341,10 +357,20 @@ def _signed(register: int) -> int:
 
 
 def _refuse_hardware(spec: ProgramSpec) -> None:
-    for pc, insn in enumerate(spec.insns):
-        if insn.code == isa.BY_NAME["call"].code and insn.src == isa.CALL_HELPER and insn.imm >= _HARDWARE:
-            name = helpers.BY_ID[insn.imm].name
+    for number, pc in _helpers_of(spec).items():
+        if number >= _HARDWARE:
+            name = helpers.BY_ID[number].name
             raise HookError(
                 f"{spec.name} at pc {pc}", f"calls {name}, which needs a board, but none was chosen",
                 "choose one: --board rpi5-bench, or App(..., board=\"rpi5-bench\")",
             )  # fmt: skip
+
+
+def _helpers_of(spec: ProgramSpec) -> dict[int, int]:
+    """The helpers that a program calls, by id, each with the slot of a call of it: the first one."""
+    calls = [
+        (insn.imm, pc)
+        for pc, insn in enumerate(spec.insns)
+        if insn.code == isa.BY_NAME["call"].code and insn.src == isa.CALL_HELPER
+    ]
+    return dict(reversed(calls))

@@ -5,6 +5,7 @@ gpio/<input>[/<edge>]               gpio/button, gpio/button/rising
 gpio/<chip>/line<N>[/<edge>]        gpio/0/line17/falling      the published form of the Axiom kernel
 pwm/<output>                        pwm/servo
 pwm/<chip>/channel<N>               pwm/0/channel2
+iio/..., scan/...                   as in `sensor_sections`
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from axiom_hw.board.units import parse_duration_ns
 from axiom_hw.errors import BoardError, HookError
 from axiom_hw.events import Edge
 from axiom_hw.keys import GpioKey, HookKey, PwmKey, TimerKey
+from axiom_hw.sensor_sections import iio_keys, scan_keys
 
 EDGES = {"rising": (Edge.RISING,), "falling": (Edge.FALLING,), "both": (Edge.RISING, Edge.FALLING)}
 _SEEN = {
@@ -25,7 +27,7 @@ _SEEN = {
     EdgeDetection.FALLING: (Edge.FALLING,),
     EdgeDetection.BOTH: (Edge.RISING, Edge.FALLING),
 }
-_FORMS = "timer/100ms, gpio/<input>, gpio/<input>/rising, pwm/<output>"
+_FORMS = "timer/100ms, gpio/<input>, gpio/<input>/rising, pwm/<output>, iio/<device>/<channel>, scan/<device>"
 
 
 def keys_of(section: str, board: Board | None, start_timer: Callable[[int], TimerKey]) -> tuple[HookKey, ...]:
@@ -41,6 +43,10 @@ def keys_of(section: str, board: Board | None, start_timer: Callable[[int], Time
             return _gpio_keys(section, rest, _need(board, section))
         case "pwm":
             return (_pwm_key(section, rest, _need(board, section)),)
+        case "iio":
+            return iio_keys(section, rest, _need(board, section))
+        case "scan":
+            return scan_keys(section, rest, _need(board, section))
         case _:
             raise HookError(f"section {section!r}", "names no hook", f"the forms are {_FORMS}")
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from axiom_hw.adapters.feed import MakeServer
+from axiom_hw.adapters.iio import IioSource
 from axiom_hw.adapters.source import Source
 from axiom_hw.backends.gpio import GpioBackend
+from axiom_hw.backends.iio import IioBackend
 from axiom_hw.backends.pwm import PwmBackend
 from axiom_hw.board import Board
 from axiom_hw.clock import Clock
@@ -22,6 +24,7 @@ class Devices:
 
     gpio: GpioBackend
     pwm: PwmBackend
+    iio: IioBackend | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +51,12 @@ def open_sources(board: Board, devices: Devices, around: Surroundings) -> tuple[
 
     Raises `BackendError` where a device can't be had; those that were opened are closed again.
     """
-    return ()
+    sources: list[Source] = []
+    if board.iio and devices.iio is not None:
+        iio = IioSource(
+            devices.iio, board, around.fire, around.clock, around.scheduler, make_server=around.make_server,
+            wanted=around.wanted, on_trouble=around.on_trouble, on_error=around.on_error,
+        )  # fmt: skip
+        around.on_change(iio.changed)
+        sources.append(iio)
+    return tuple(sources)

@@ -31,6 +31,7 @@ LAYERS = (
         "replay",
         "replay_diff",
         "sections",
+        "sensor_sections",
         "shared_maps",
         "source",
         "sources",
@@ -70,6 +71,8 @@ ONE_PLACE = {
     "serial": "backends",
     "elftools": "bpf/elf",
     "llvmlite": "bpf",
+    "vcd": "recorder",
+    "pyarrow": "recorder",
     "typer": "cli",
     "rich": "cli",
 }

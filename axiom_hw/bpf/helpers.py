@@ -91,6 +91,8 @@ TABLE: Final[tuple[Helper, ...]] = (
     Helper(1004, "gpio_get", (_A.SCALAR,), Ret.SCALAR, doc="The level of a line of the header chip, or -errno."),
     Helper(1005, "pwm_write", (_A.SCALAR, _A.SCALAR, _A.SCALAR), Ret.SCALAR, Effect.ACTUATES,
            doc="Set a channel's duty: chip, channel, percent. 0 or -errno."),
+    Helper(1006, "iio_read", (_A.SCALAR, _A.SCALAR), Ret.SCALAR,
+           doc="The last value of a sensor's channel, in millionths of its unit: device, channel. -2^63 before it."),
     Helper(1007, "pwm_write_ns", (_A.SCALAR, _A.SCALAR, _A.SCALAR), Ret.SCALAR, Effect.ACTUATES,
            doc="Set a channel's duty: chip, channel, ns. 0 or -errno."),
     Helper(1008, "emergency_stopped", (), Ret.SCALAR, doc="1 while the emergency stop is latched, else 0."),
@@ -139,5 +141,5 @@ PLANNED: Final = {
     164: "for_each_map_elem", 165: "snprintf", 169: "timer_init", 170: "timer_set_callback", 171: "timer_start",
     172: "timer_cancel", 177: "trace_vprintk", 181: "loop", 182: "strncmp", 195: "map_lookup_percpu_elem",
     197: "dynptr_from_mem", 198: "ringbuf_reserve_dynptr", 199: "ringbuf_submit_dynptr", 200: "ringbuf_discard_dynptr",
-    201: "dynptr_read", 202: "dynptr_write", 203: "dynptr_data", 1001: "timeseries_push", 1006: "iio_read",
+    201: "dynptr_read", 202: "dynptr_write", 203: "dynptr_data", 1001: "timeseries_push",
 }  # fmt: skip
