@@ -234,6 +234,8 @@ def outputs_of(entries: Sequence[Entry], header: Header) -> tuple[Output, ...]:
 def differences_to_record(recording: Recording, outcome: Outcome) -> tuple[str, ...]:
     """Where a replay isn't what was recorded, as sentences; none where it is identical, as far as the file tells."""
     found: list[str] = []
+    if not recording.programs:
+        return ()  # of a capture: no program ran
     then = [event for event in recording.events if event.is_caused]
     pairs = [(event.key, event.ctx, event.time_ns) for event in then]
     again = [(event.key, event.ctx, event.time_ns) for event in outcome.caused]
@@ -256,6 +258,8 @@ def differences_to_record(recording: Recording, outcome: Outcome) -> tuple[str, 
 def doubts(recording: Recording, outcome: Outcome) -> tuple[str, ...]:
     """Reasons for which a replay may differ from the recorded run, as sentences."""
     found: list[str] = []
+    if not recording.programs:
+        return ("no program ran when this was recorded: there is nothing to compare with",)
     then, now = {p.name: p for p in recording.programs}, {p.name: p for p in outcome.programs}
     for name, program in now.items():
         before = then.get(name)

@@ -24,17 +24,23 @@ def read_application(file: str, board: str = "") -> ObjectSpec:
 
     Raises `AxiomError` for what is wrong with a program, `SpecError` where there is no application.
     """
-    from axiom_hw.app import App
-
-    apps = list({id(found): found for found in _names(file).values() if isinstance(found, App)}.values())
-    if not apps:
-        raise SpecError(file, "makes no App, so it has no programs", "`app = hw.App(...)` at the top level of the file")
+    apps = applications_in(file)
     instead = load_board(board) if board else None
     programs = [program for app in apps for program in _programs(app, instead)]
     if not programs:
         raise SpecError(file, "its App has no program", 'a function with @app.on("..."), or app.load(...)')
     maps = {spec.name: spec for program in programs for spec in program.maps}
     return ObjectSpec(file, tuple(programs), tuple(maps.values()))
+
+
+def applications_in(file: str) -> list[App]:
+    """The applications that a file makes, at least one. Raises `SpecError` where there is none, or no such file."""
+    from axiom_hw.app import App
+
+    apps = list({id(found): found for found in _names(file).values() if isinstance(found, App)}.values())
+    if not apps:
+        raise SpecError(file, "makes no App, so it has no programs", "`app = hw.App(...)` at the top level of the file")
+    return apps
 
 
 def _programs(app: App, board: Board | None) -> list[ProgramSpec]:

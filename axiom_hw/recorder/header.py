@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final
 
-from axiom_hw.board import Board
+from axiom_hw.board import Board, InputLine, OutputLine
 from axiom_hw.bpf.layout import S8, S16, S32, S64, U8, U16, U32, U64, Field, Layout
 from axiom_hw.errors import RecordingError
 from axiom_hw.events import HOOKS
@@ -25,6 +25,7 @@ class Wire:
     name: str
     path: str
     is_output: bool
+    active_low: bool = False  # a value of 1 is a low level
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,12 @@ class Header:
 
     def name_of(self, path: str) -> str:
         """The board's name for a wire, or its path."""
-        return next((wire.name for wire in self.wires if wire.path == path), path)
+        wire = self.wire(path)
+        return wire.name if wire is not None else path
+
+    def wire(self, path: str) -> Wire | None:
+        """What the board says of a wire; None where it says nothing."""
+        return next((wire for wire in self.wires if wire.path == path), None)
 
 
 def board_digest(board: Board) -> str:
@@ -60,10 +66,25 @@ def wires_of(board: Board | None) -> tuple[Wire, ...]:
     """The names of a board's lines and channels."""
     if board is None:
         return ()
-    inputs = (Wire(line.name, f"gpio/{line.chip_id}/line{line.line}", False) for line in board.inputs)
-    outputs = (Wire(line.name, f"gpio/{line.chip_id}/line{line.line}", True) for line in board.output_lines)
+    both: tuple[InputLine | OutputLine, ...] = (*board.inputs, *board.output_lines)
+    lines = (
+        Wire(line.name, f"gpio/{line.chip_id}/line{line.line}", isinstance(line, OutputLine), line.active_low)
+        for line in both
+    )
     channels = (Wire(row.name, f"pwm/{row.chip_id}/channel{row.channel}", True) for row in board.pwm_channels)
-    return (*inputs, *outputs, *channels)
+    return (*lines, *channels, *_sensors(board))
+
+
+def _sensors(board: Board) -> Iterator[Wire]:
+    for number, device in enumerate(board.iio):
+        yield Wire(device.name, f"scan/{number}", False)
+        for at, channel in enumerate(device.channels):
+            yield Wire(f"{device.name}.{channel}", f"iio/{number}/{at}", False)
+    for number, sensor in enumerate(board.sensors):
+        for at, one in enumerate(sensor.channels):
+            yield Wire(f"{sensor.name}.{one.name}", f"i2c/{number}/{at}", False)
+    for number, port in enumerate(board.serial_ports):
+        yield Wire(port.name, f"serial/{number}", False)
 
 
 def current_layouts() -> Mapping[str, Layout]:
@@ -77,7 +98,10 @@ def pack(header: Header) -> bytes:
         "version": header.version, "clock": header.clock, "start_ns": header.start_ns,
         "start_realtime_ns": header.start_realtime_ns, "seed": header.seed, "engine": header.engine,
         "board": {"name": header.board, "digest": header.board_digest},
-        "wires": [[wire.name, wire.path, "output" if wire.is_output else "input"] for wire in header.wires],
+        "wires": [
+            [wire.name, wire.path, "output" if wire.is_output else "input", int(wire.active_low)]
+            for wire in header.wires
+        ],
         "layouts": {
             one.name: {"size": one.size, "fields": [[f.name, f.offset, f.scalar.name, f.count] for f in one.fields]}
             for one in header.layouts.values()
@@ -91,7 +115,7 @@ def unpack(text: bytes, name: str) -> Header:
     try:
         told = json.loads(text)
         layouts = {name: _layout(name, row) for name, row in told["layouts"].items()}
-        wires = tuple(Wire(name, path, kind == "output") for name, path, kind in told["wires"])
+        wires = tuple(Wire(name, path, kind == "output", bool(low)) for name, path, kind, low in told["wires"])
         return Header(
             told["version"], told["clock"], told["start_ns"], told["start_realtime_ns"], told["board"]["name"],
             told["board"]["digest"], told["seed"], told["engine"], wires, MappingProxyType(layouts),

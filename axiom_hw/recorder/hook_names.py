@@ -54,4 +54,10 @@ def layout_of(key: HookKey) -> Layout:
 
 def wire_of(key: HookKey) -> str:
     """The wire, channel or port that a hook listens to: `gpio/0/line17` for both of its edges."""
-    return f"gpio/{key.chip_id}/line{key.line}" if isinstance(key, GpioKey) else str(key)
+    match key:
+        case GpioKey():
+            return f"gpio/{key.chip_id}/line{key.line}"
+        case IioKey():
+            return f"iio/{key.device_id}/{key.channel}"
+        case _:
+            return str(key)

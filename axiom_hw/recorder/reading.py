@@ -22,6 +22,7 @@ class Recording:
     entries: tuple[Entry, ...]
     damage: Damage | None
     size_bytes: int
+    header_bytes: int
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -84,7 +85,7 @@ def parse_recording(data: bytes, name: str) -> Recording:
                     raise RecordingError(f"{name}, block at byte {found.offset}", str(error)) from None
             case Damage():
                 damage = found
-    return Recording(name, header, tuple(entries), damage, len(data))
+    return Recording(name, header, tuple(entries), damage, len(data), at)
 
 
 def told_damage(recording: Recording) -> str:
