@@ -384,7 +384,6 @@ class TestOneRun:
             with App("x", board="rpi5-bnech").running(MOCK):
                 pass
 
-        assert refusal(BoardError, run) == (
-            "board `rpi5-bnech`: isn't known; there are cm5-bench, pc, qemu, rpi4-bench, rpi5-bench, zero2w-bench\n"
-            "    fix    did you mean `rpi5-bench`?"
-        )
+        told = refusal(BoardError, run)
+        assert told.startswith("board `rpi5-bnech`: isn't known; there are ")
+        assert told.endswith("\n    fix    did you mean `rpi5-bench`?")

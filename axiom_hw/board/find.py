@@ -18,6 +18,9 @@ from axiom_hw.errors import BoardError
 
 AUTO: Final = "auto"  # the name that stands for the board of this machine
 
+# Boards of this package that say a `model`: in a checkout they lie beside one's own, which come first.
+EXAMPLES: Final = frozenset(model.bench for model in MODELS)
+
 # In a checkout `axiom_hw/boards` links to the top-level `boards/`; in a wheel it is a directory of the package.
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "boards"
 
@@ -67,7 +70,7 @@ def fitting_board(found: Found, search: tuple[Path, ...] | None = None) -> str:
     Raises `BoardError` where none fits, or several do.
     """
     files = _files(search)
-    own = [name for name in files if name not in {model.bench for model in MODELS}]
+    own = [name for name in files if name not in EXAMPLES]
     says = {name: _model_of(files[name]) for name in own}
     exact = [name for name in own if says[name] and found.text.startswith(says[name])]
     chosen = exact or [name for name in own if says[name] and fits(says[name], found)]

@@ -54,9 +54,10 @@ def outputs_kept(case: Case) -> Iterator[Finding]:
     if case.machine.keeps_outputs and case.board.output_lines:
         yield Finding(
             Status.NOTE,
-            "this kernel keeps the level of an output after its program has died: one that is killed (kill -9, out of "
-            "memory) leaves it driven, unless something else brings it to its safe state",
-            f"to let the lines become inputs instead: {to_have('dtparam=strict_gpiod', case.machine)}",
+            "this kernel keeps the level of an output after its program has died. When one is killed (kill -9, out of "
+            "memory), its supervisor brings outputs to their safe states; with --no-supervisor they stay driven",
+            "leave the supervisor on; to let lines become inputs when both have died: "
+            f"{to_have('dtparam=strict_gpiod', case.machine)}",
         )
 
 
