@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -484,6 +485,13 @@ def test_a_factory_that_isnt_gpiozeros_default_closes_itself_at_exit(
     factory._at_exit()
     assert led.pin.function == "input"
     led.close()
+
+
+def test_the_test_of_the_page_passes() -> None:
+    page = (Path(__file__).parents[1] / "docs/gpiozero.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def reaches(condition) -> bool:
