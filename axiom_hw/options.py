@@ -41,7 +41,7 @@ def parse_options(name: str, argv: Sequence[str]) -> Options:
     parser = argparse.ArgumentParser(prog=name, allow_abbrev=False)
     parser.add_argument("--mock", action="store_true", help="no hardware: mock devices, in virtual time")
     parser.add_argument("--real-time", action="store_true", help="with --mock or --replay: let time pass as it does")
-    parser.add_argument("--board", metavar="NAME", help="a board of boards/, or the path of a file")
+    parser.add_argument("--board", metavar="NAME", help="a board of boards/, the path of a file, or auto")
     parser.add_argument("--for", dest="duration_ns", type=_duration, metavar="TIME", help="end after 10s, 500ms, ...")
     parser.add_argument("--trace", action="store_true", help="show what the programs print")
     parser.add_argument(

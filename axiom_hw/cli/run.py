@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 def _boards(incomplete: str) -> list[str]:
     from axiom_hw.board import available_boards
 
-    return [name for name in available_boards() if name.startswith(incomplete)]
+    return [name for name in (*available_boards(), "auto") if name.startswith(incomplete)]
 
 
 def run(
@@ -46,7 +46,7 @@ def run(
         bool, typer.Option("--real-time", help="With --mock or --replay: let time pass as it does")
     ] = False,
     board: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A board of boards/, or a path", autocompletion=_boards)
+        str | None, typer.Option(metavar="NAME", help="A board of boards/, a path, or auto", autocompletion=_boards)
     ] = None,
     duration: Annotated[str | None, typer.Option("--for", metavar="TIME", help="End after 10s, 500ms, ...")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Show what the programs print")] = False,
