@@ -11,7 +11,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -29,6 +29,7 @@ from axiom_hw.backends.gpio import (
     not_requested,
     released,
 )
+from axiom_hw.backends.mock_faults import LineFaults
 from axiom_hw.board import Bias, Board, Drive, EdgeDetection
 from axiom_hw.errors import BackendError
 from axiom_hw.events import Edge
@@ -70,9 +71,12 @@ class _Wire:
     owner: MockRequest | None = None
     settled: int = 0  # the level that debounce lets through
     bounces: int = 0  # tells a debounce timer whether it was restarted
+    faults: LineFaults = field(default_factory=LineFaults)
 
     def measure(self) -> int:
         """The level that the drivers of both sides make now; a line that nothing drives keeps its charge."""
+        if self.faults.stuck_at is not None:
+            return self.faults.stuck_at
         pushes = self.ours is not None and (
             self.drive is Drive.PUSH_PULL or self.ours == (1 if self.drive is Drive.OPEN_SOURCE else 0)
         )
@@ -114,6 +118,7 @@ class MockChip:
         self.lock = threading.Lock()
         self._wires = [_Wire(offset) for offset in range(num_lines)]
         self._watchers: tuple[Watcher, ...] = ()
+        self.is_present = True
 
     @property
     def label(self) -> str:
@@ -140,6 +145,39 @@ class MockChip:
         with self.lock:
             owner = self._wire(offset).owner
             return owner.consumer if owner else None
+
+    def faults(self, offset: int) -> LineFaults:
+        """What is wrong with a line; it may be changed."""
+        with self.lock:
+            return self._wire(offset).faults
+
+    def stick(self, offset: int, level: int | None = None) -> None:
+        """Let a wire keep a level, the one it has unless given, whoever drives it."""
+        with self.lock:
+            wire = self._wire(offset)
+            wire.faults.stuck_at = wire.level if level is None else level
+            todo = self._settle(wire)
+        _run(todo)
+
+    def heal(self, offset: int) -> None:
+        """Undo every fault of a line: its wire has the level that its drivers make."""
+        with self.lock:
+            wire = self._wire(offset)
+            wire.faults.heal()
+            todo = self._settle(wire)
+        _run(todo)
+
+    def unplug(self) -> None:
+        """Take the chip away, as a USB adapter can go: whoever has lines of it meets ENODEV."""
+        with self.lock:
+            self.is_present = False
+            for request in {wire.owner for wire in self._wires if wire.owner is not None}:
+                request.gone()
+
+    def plug(self) -> None:
+        """Bring it back, for those who open it anew."""
+        with self.lock:
+            self.is_present = True
 
     def watch(self, watcher: Watcher) -> None:
         """Call `watcher(timestamp_ns, offset, level)` after each change of a level on a wire."""
@@ -229,6 +267,7 @@ class MockRequest:
         self._queue: deque[LineEvent] = deque()
         self._seqno = 0
         self._is_released = False
+        self._is_gone = False
         self._readable, self._wake = os.pipe()
 
     @property
@@ -240,6 +279,7 @@ class MockRequest:
         """See `GpioRequest.get`. A debounced line shows its settled level, as in the kernel."""
         with self._chip.lock:
             line = self._line(offset)
+            self._fail(line)
             level = line.wire.settled if line.debounce_ns else line.wire.level
             return level ^ line.active_low
 
@@ -250,6 +290,7 @@ class MockRequest:
             line = self._line(offset)
             if not line.is_output:
                 raise not_an_output(self._chip.label, offset)
+            self._fail(line)
             line.wire.ours = value ^ line.active_low
             todo = self._chip._settle(line.wire)
         _run(todo)
@@ -272,6 +313,12 @@ class MockRequest:
             if taken and not self._queue:
                 os.read(self._readable, 1)
             return taken
+
+    def gone(self) -> None:
+        """The chip's last word, with the lock held: whoever sleeps on the descriptor has to see it."""
+        self._is_gone = True
+        if not self._queue:
+            os.write(self._wake, b"\0")
 
     def release(self) -> None:
         """See `GpioRequest.release`. A second time does nothing."""
@@ -316,6 +363,9 @@ class MockRequest:
             return
         line.seqno += 1
         self._seqno += 1
+        if not line.wire.faults.keeps():
+            self.dropped += 1
+            return
         if len(self._queue) == self._capacity:
             self._queue.popleft()
             self.dropped += 1
@@ -329,9 +379,16 @@ class MockRequest:
             raise not_requested(self._chip.label, offset, self.offsets)
         return self._owned[offset]
 
+    def _fail(self, line: _Owned) -> None:
+        errors = line.wire.faults.errors
+        if errors:
+            raise _failed(f"line {line.wire.offset} of {self._chip.label}", errors.popleft())
+
     def _check_live(self) -> None:
         if self._is_released:
             raise released(self._chip.label, self.offsets)
+        if self._is_gone:
+            raise _failed(f"lines {', '.join(map(str, self.offsets))} of {self._chip.label}", errno.ENODEV)
 
 
 class MockGpio:
@@ -350,11 +407,20 @@ class MockGpio:
 
     def open(self, label: str) -> MockChip:
         """See `GpioBackend.open`."""
-        if label not in self._chips:
-            raise no_such_chip(label, self._chips)
+        if label not in self._chips or not self._chips[label].is_present:
+            raise no_such_chip(label, (one.label for one in self._chips.values() if one.is_present))
+        return self._chips[label]
+
+    def chip(self, label: str) -> MockChip:
+        """The world's side of a chip, whether it is plugged in or not."""
         return self._chips[label]
 
 
 def _run(todo: _Todo) -> None:
     for action in todo:
         action()
+
+
+def _failed(place: str, number: int) -> BackendError:
+    fix = "was the chip unplugged, or its driver removed?" if number == errno.ENODEV else ""
+    return BackendError(place, f"failed: {os.strerror(number)} ({errno.errorcode.get(number, '?')})", fix, number)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from axiom_hw.backends.pwm import PwmState, channel_busy, check_state, closed, no_such_channel, no_such_device
 from axiom_hw.board import Board
+from axiom_hw.errors import BackendError
 
 RESET = PwmState(period_ns=0, duty_ns=0, enabled=False)  # of a channel that nobody has used yet
 
@@ -18,6 +22,7 @@ class _Chip:
     channels: int
     states: dict[int, PwmState] = field(default_factory=dict)
     taken: set[int] = field(default_factory=set)
+    errors: dict[int, deque[int]] = field(default_factory=dict)  # of the next writes, by channel
 
 
 class MockPwm:
@@ -49,6 +54,13 @@ class MockPwm:
         """What a scope on the pin shows, whether anybody owns the channel or not."""
         return self._chip(device).states.get(channel, RESET)
 
+    def fail(self, device: str, channel: int, number: int = errno.EIO, times: int = 1) -> None:
+        """Let so many of the next writes to a channel fail with an errno; 0 times: none any more."""
+        errors = self._chip(device).errors.setdefault(channel, deque())
+        if not times:
+            errors.clear()
+        errors.extend([number] * times)
+
     def watch(self, watcher: PwmWatcher) -> None:
         """Call `watcher(device, channel, state)` after each state that was applied."""
         self._watchers = (*self._watchers, watcher)
@@ -59,7 +71,13 @@ class MockPwm:
         return self._chips[device]
 
     def applied(self, device: str, channel: int, state: PwmState) -> None:
-        """A channel's word to its bench."""
+        """A channel's word to its bench. Raises `BackendError` where a write is to fail."""
+        errors = self._chips[device].errors.get(channel)
+        if errors:
+            number = errors.popleft()
+            name = errno.errorcode.get(number, "?")
+            place = f"channel {channel} of {device}"
+            raise BackendError(place, f"can't be written: {os.strerror(number)} ({name})", errno=number)
         self._chips[device].states[channel] = state
         for watcher in self._watchers:
             watcher(device, channel, state)
