@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-arm lint fuzz soak bench bench-native docs objects clean
+.PHONY: help setup demo test test-kill test-arm lint fuzz soak bench bench-native docs objects clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -30,6 +30,9 @@ lint: setup  ## ruff and mypy --strict
 
 test: setup lint  ## lint, then the whole test suite
 	$(BIN)/pytest -n auto
+
+test-kill: setup  ## 100 processes killed under load: outputs safe within 200 ms, a latched stop still latched
+	KILLS=$${KILLS:-100} $(BIN)/pytest tests/kill -s
 
 test-arm: setup  ## the engines' tests on emulated Raspberry Pis, 5 and 4 (on Debian; downloads 200 MB once)
 	$(BIN)/python -m tests.arm
