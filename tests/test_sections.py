@@ -117,7 +117,7 @@ def test_a_line_is_attached_to_the_edges_that_it_detects() -> None:
         (
             "pwm/",
             "section 'pwm/': doesn't say which channel; boards/rpi5-bench.toml has servo\n"
-            "    fix    write its name behind it: pwm/<output>, iio/<device>/<channel>, scan/<device>",
+            "    fix    write its name behind it: pwm/<output>",
         ),
         (
             "pwm/0/channel3",
@@ -133,7 +133,8 @@ def test_a_line_is_attached_to_the_edges_that_it_detects() -> None:
         (
             "tracepoint/x",
             "section 'tracepoint/x': names no hook\n"
-            "    fix    the forms are timer/100ms, gpio/<input>, gpio/<input>/rising, pwm/<output>, iio/<device>/<channel>, scan/<device>",
+            "    fix    the forms are timer/100ms, gpio/<input>, gpio/<input>/rising, pwm/<output>, "
+            "iio/<device>/<channel>, scan/<device>",
         ),
     ],
 )

@@ -34,9 +34,11 @@ class FakeDevice:
     @property
     def is_open(self) -> bool:
         """Whether somebody has the other end."""
+        if self.ours < 0:
+            return False
         poll = select.poll()
         poll.register(self.ours, 0)
-        return self.ours >= 0 and not poll.poll(0)
+        return not poll.poll(0)
 
 
 class FakeIio(KernelFiles):
