@@ -103,12 +103,13 @@ def _outputs(a: Sequence[Output], b: Sequence[Output]) -> Iterator[Difference]:
 
 
 def _runs(a: Sequence[Runs], b: Sequence[Runs]) -> Iterator[Difference]:
-    first, second = {one.name: one for one in a}, {one.name: one for one in b}
-    for name in dict.fromkeys((*first, *second)):
-        if name not in first or name not in second:
-            yield Difference(f"program {name}", _counted(first.get(name)), _counted(second.get(name)))
+    first, second = {(one.name, one.section): one for one in a}, {(one.name, one.section): one for one in b}
+    for at in dict.fromkeys((*first, *second)):
+        name = at[0]
+        if at not in first or at not in second:
+            yield Difference(f"program {name}", _counted(first.get(at)), _counted(second.get(at)))
             continue
-        one, two = first[name], second[name]
+        one, two = first[at], second[at]
         if _counted(one) != _counted(two):
             yield Difference(f"program {name}", _counted(one), _counted(two))
         pairs = enumerate(zip(one.returned, two.returned, strict=False), 1)

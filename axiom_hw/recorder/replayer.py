@@ -126,9 +126,10 @@ class Replayer:
             self._bench.executor.fire(key, ctx)
             return
         step, self._step = self._step, None
-        if step is None or step.event.key != key:  # of a timer that wasn't recorded
-            self._dispatch(key, ctx, slot.index, ())
-            return
+        if step is None or step.event.key != key:
+            if isinstance(key, TimerKey):  # one that wasn't recorded
+                self._dispatch(key, ctx, slot.index, ())
+            return  # anything else is in the recording too, and comes from there
         self.changed += ctx != step.event.ctx
         self._dispatch(key, ctx, step.event.slot, step.reads)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +16,7 @@ from axiom_hw.app import App
 from axiom_hw.board import parse_board
 from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.options import Options
-from axiom_hw.recorder.reading import Recording, read_recording
+from axiom_hw.recorder.reading import Recording, read_recording, told_damage
 from axiom_hw.replay import Outcome, differences_to_record, doubts, replay
 from tests.bpf.engines import ENGINES
 
@@ -168,3 +171,66 @@ def test_the_engine_that_recorded_doesnt_matter(tmp_path: Path) -> None:
     outcome = replay(recording, again.app, BOARD, Engine.INTERP)
     assert again.contents() == contents
     assert differences_to_record(recording, outcome) == ()
+
+
+def test_what_the_recording_has_no_timer_for_runs_on_the_virtual_clock(session) -> None:
+    recording, _, _ = session
+    app = App("other", BOARD)
+    ticks = app.array("ticks", hw.u64)
+
+    @app.on("timer/50ms")
+    def slow(ctx: hw.TimerEvent) -> int:
+        ticks[0] += 1
+        return 0
+
+    outcome = replay(recording, app, BOARD, Engine.INTERP)
+    assert ticks[0] == (recording.end_ns - recording.header.start_ns) // 50_000_000
+    assert "slow didn't run when this was recorded" in doubts(recording, outcome)
+
+
+def test_a_program_that_asks_for_another_line_learns_what_edges_told_of_it(session) -> None:
+    recording, _, _ = session
+    app = App("other", BOARD)
+    wrong = app.array("wrong", hw.u64)
+
+    @app.on("gpio/button")
+    def look(ctx: hw.GpioEvent) -> int:
+        if hw.gpio_get("button") != ctx.value:
+            wrong[0] += 1
+        return 0
+
+    replay(recording, app, BOARD, Engine.INTERP)
+    assert wrong[0] == 0
+
+
+def test_two_threads_are_recorded_one_event_at_a_time(session) -> None:
+    recording, _, _ = session
+    times = [event.time_ns for event in recording.events if not event.is_caused]
+    assert times == sorted(times)
+    if recording.header.clock == "monotonic":
+        assert len({event.slot for event in recording.events}) > 1, "edges and timers come from threads of their own"
+
+
+def test_a_killed_process_leaves_what_was_written(tmp_path: Path) -> None:
+    script = f"""
+import os, signal
+from axiom_hw.clock import MonotonicClock
+from axiom_hw.events import Edge
+from axiom_hw.keys import GpioKey
+from axiom_hw.recorder.recorder import Recorder
+from axiom_hw.runtime import Runtime
+
+recorder = Recorder({str(tmp_path / "a.axr")!r}, interval_s=3600)
+with Runtime(None, MonotonicClock(), None, tap=recorder) as runtime:
+    for n in range(5000):
+        runtime.fire(GpioKey(0, 17, Edge.RISING), n.to_bytes(32, "little"))
+    recorder.stream.flush()
+    for n in range(10):
+        runtime.fire(GpioKey(0, 17, Edge.RISING), bytes(32))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    found = read_recording(str(tmp_path / "a.axr"))
+    assert [int.from_bytes(event.ctx, "little") for event in found.events] == list(range(5000))
+    assert "it wasn't closed: the process was killed, or the disk full; it ends after 5000 events" in told_damage(found)
