@@ -69,10 +69,12 @@ def test_what_a_machine_lacks_is_said() -> None:
 def test_events_are_compared_with_the_empty_call() -> None:
     names = ["interpreter, one event", "llvm engine, one event", "llvm engine, of a batch of 4096"]
     samples = [
-        sample(events.EMPTY_CALL, 100),
-        *(sample(name, ns) for name, ns in zip(names, (5000, 20, 5), strict=True)),
+        sample(events.EMPTY_TURN, 10),
+        sample(events.EMPTY_CALL, 110),
+        *(sample(name, ns) for name, ns in zip(names, (5010, 30, 5), strict=True)),
     ]
-    call, *others = events.judged(samples)
+    turn, call, *others = events.judged(samples)
+    assert (turn.value, turn.ratio) == ("10 ns", None)
     assert (call.value, call.ratio) == ("100 ns", None)
     assert [told(line) for line in others] == [
         (name, ratio, events.EMPTY_CALL) for name, ratio in zip(names, (50, 0.2, 0.05), strict=True)
