@@ -141,7 +141,7 @@ def tell_engine(wanted: Engine, got: Engine) -> None:
 def tell_gpio(choice: GpioChoice) -> None:
     """Print, where lines are reached by another way than the usual one, what that can't do."""
     if shortfalls := limits_of(choice).shortfalls:
-        print(f"gpio by {choice}: {'; '.join(shortfalls)}", file=sys.stderr)
+        print(f"gpio by {choice}, which can do less than gpiod:", *shortfalls, sep="\n    ", file=sys.stderr)
 
 
 def tell_damage(recording: Recording) -> None:
