@@ -32,7 +32,7 @@ OFF = PwmState(20 * MS, 0, enabled=False)
 class Bench:
     """The demos' bench in memory, with a guard over its outputs."""
 
-    board: Board = field(default_factory=lambda: load_board(Path(__file__).parents[1] / "boards/rpi5-bench.toml"))
+    board: Board = field(default_factory=lambda: _with(("led", "relay", "servo")))
 
     def __post_init__(self) -> None:
         self.clock = VirtualClock()
@@ -48,6 +48,11 @@ class Bench:
 
     def verdicts(self) -> list[Verdict]:
         return [decision.verdict for decision in self.guard.audit()]
+
+
+def _with(outputs: tuple[str, ...]) -> Board:
+    board = load_board(Path(__file__).parents[1] / "boards/rpi5-bench.toml")
+    return replace(board, outputs=tuple(board.output(name) for name in outputs))
 
 
 @pytest.fixture

@@ -6,15 +6,18 @@ import errno
 import random
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from axiom_hw.actuation import Decision, Failure, Guard, Verdict, line_ops
+from axiom_hw.actuation import Asker, Decision, Failure, Guard, Verdict, line_ops
 from axiom_hw.actuation.shared_lines import Ask, plain_ask
+from axiom_hw.board.model import Authority
 from axiom_hw.bpf.asm import assemble_insns
 from axiom_hw.bpf.engine.interp import Interpreter
 from axiom_hw.bpf.engine.llvm.available import why_not
 from axiom_hw.bpf.engine.machine import NativeHelper
+from axiom_hw.bpf.helpers import BY_NAME
 from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.bpf.verifier import verify
 from axiom_hw.clock import MonotonicClock
@@ -193,6 +196,62 @@ def test_an_output_that_cant_be_made_safe_is_named(make_ask: MakeAsk) -> None:
     assert guard.close() == (Failure("d1", "EIO"),)
 
 
+def test_a_line_that_demands_authority_takes_no_orders_of_programs(make_ask: MakeAsk) -> None:
+    lines = FakeLines(2)
+    guarded = replace(lines.actuators(native=True)[1].output, authority=Authority.APPLICATION)
+    actuators = (lines.actuators(native=True)[0], replace(lines.actuators(native=True)[1], output=guarded))
+    guard = Guard(actuators, MonotonicClock(), make_ask=lambda: make_ask(lines))
+    by_program = guard.natives("p")[BY_NAME["gpio_set"].id]
+    assert by_program.function(by_program.mem, 1, 1) == -errno.EACCES
+    assert guard.set_gpio(1, 1, "p") == -errno.EACCES
+    assert guard.set_gpio(1, 1, Asker("app", Authority.APPLICATION)) == 0
+    assert lines.written == [(1, 1)]
+    assert [d.verdict for d in guard.audit()] == [Verdict.DENIED, Verdict.DENIED, Verdict.APPLIED]
+    narrow = guard.natives("narrow", frozenset({"d0"}))
+    assert BY_NAME["gpio_set"].id not in narrow, "what it may drive, Python decides"
+    assert BY_NAME["gpio_get"].id in narrow
+
+
+def test_a_watchdog_looks_after_lines_that_native_code_writes(make_ask: MakeAsk) -> None:
+    lines, timers = FakeLines(2), Timers()
+    watched = replace(lines.actuators(native=True)[1].output, watchdog_ns=20_000_000)
+    actuators = (lines.actuators(native=True)[0], replace(lines.actuators(native=True)[1], output=watched))
+    guard = Guard(actuators, MonotonicClock(), make_ask=lambda: make_ask(lines), timers=timers)
+    guard.set_gpio(1, 1, "p")
+    timers.run()
+    assert lines.written == [(1, 1)], "not yet"
+    until(lambda: timers.run() and len(lines.written) > 1)
+    assert lines.written == [(1, 1), (1, 0)]
+    first, last = guard.audit()
+    assert (last.source, last.verdict) == ("watchdog", Verdict.EXPIRED)
+    assert last.timestamp_ns - first.timestamp_ns >= 20_000_000 - 1_000_000
+    for _ in range(3):
+        timers.run()
+    assert len(lines.written) == 2, "once is enough"
+    guard.close()
+    timers.run()
+    assert timers.waiting == [], "it ends with the guard"
+
+
+@dataclass
+class Timers:
+    """Timers that run when they are told to, whatever the time."""
+
+    waiting: list[Callable[[int, int, int], None]] = field(default_factory=list)
+
+    def at(self, due_ns: int, callback: Callable[[int, int, int], None], /) -> None:
+        self.waiting.append(callback)
+
+    def every(self, period_ns: int, callback: Callable[[int, int, int], None], /) -> None:
+        raise AssertionError("a watchdog asks for each look")
+
+    def run(self) -> bool:
+        waiting, self.waiting = self.waiting, []
+        for callback in waiting:
+            callback(0, 0, 0)
+        return True
+
+
 def test_many_threads_write_and_the_stop_wins() -> None:
     if why := why_not():
         pytest.skip(why)
@@ -264,6 +323,7 @@ def test_a_program_drives_lines_by_itself(make_ask: MakeAsk, monkeypatch: pytest
     def signed(r0: int) -> int:
         return r0 - (1 << 64) if r0 >> 63 else r0
 
+    stopped = program("call emergency_stopped\nexit")
     on = program("r1 = 1\nr2 = 1\ncall gpio_set\nexit")
     get = program("r1 = 1\ncall gpio_get\nexit")
     wrong = program("r1 = 1\nr2 = -3\ncall gpio_set\nexit")
@@ -272,9 +332,9 @@ def test_a_program_drives_lines_by_itself(make_ask: MakeAsk, monkeypatch: pytest
     assert signed(wrong()) == -errno.EINVAL
     assert signed(absent()) == -errno.ENODEV
     guard.emergency_stop("enough", "somebody")
-    assert (signed(on()), signed(get())) == (-errno.EPERM, 0)
+    assert (signed(on()), signed(get()), stopped()) == (-errno.EPERM, 0, 1)
     guard.release_stop("Ada")
-    assert (signed(on()), signed(get())) == (0, 1)
+    assert (signed(on()), signed(get()), stopped()) == (0, 1, 0)
     guard.close()
     assert signed(on()) == -errno.ESHUTDOWN
     mine = [(d.output, d.wanted, d.written, d.verdict) for d in guard.audit() if d.source == "follow"]

@@ -136,16 +136,19 @@ class Guard:
         """
         lines = len(board.output_lines) + len(inputs)
         state = GuardState.own(state_dir, board.name, lines) if state_dir is not None else None
+        actuators: tuple[Actuator, ...] = ()
         try:
             actuators = open_actuators(board, gpio, pwm, consumer, on_missing)
-        except BaseException:
+            return cls(
+                actuators, clock, read_input=read_input, audit_entries=audit_entries, make_ask=make_ask, inputs=inputs,
+                timers=timers, state=state,
+            )  # fmt: skip
+        except BaseException:  # they are safe: nobody has driven them yet
+            for actuator in actuators:
+                actuator.release()
             if state is not None:
                 state.close()
             raise
-        return cls(
-            actuators, clock, read_input=read_input, audit_entries=audit_entries, make_ask=make_ask, inputs=inputs,
-            timers=timers, state=state,
-        )  # fmt: skip
 
     def set_gpio(self, line: int, value: int, source: Source, chip_id: int = 0) -> int:
         """Drive an output line to 0 or 1. `source` is who asks: a program's name, or an `Asker`.
