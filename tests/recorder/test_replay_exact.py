@@ -15,10 +15,13 @@ import axiom_hw as hw
 from axiom_hw.app import App
 from axiom_hw.board import parse_board
 from axiom_hw.bpf.engine.choice import Engine
+from axiom_hw.clock import MonotonicClock
+from axiom_hw.errors import RecordingError
 from axiom_hw.options import Options
 from axiom_hw.recorder.reading import Recording, read_recording, told_damage
 from axiom_hw.replay import Outcome, differences_to_record, doubts, replay
 from tests.bpf.engines import ENGINES
+from tests.recorder.sessions import press, written
 
 BOARD = parse_board(
     """\
@@ -234,3 +237,53 @@ with Runtime(None, MonotonicClock(), None, tap=recorder) as runtime:
     found = read_recording(str(tmp_path / "a.axr"))
     assert [int.from_bytes(event.ctx, "little") for event in found.events] == list(range(5000))
     assert "it wasn't closed: the process was killed, or the disk full; it ends after 5000 events" in told_damage(found)
+
+
+def counting_app() -> tuple[App, hw.ArrayView]:
+    app = App("counting", BOARD)
+    seen = app.array("seen", hw.u64, 4)
+
+    @app.on("gpio/button")
+    def count(ctx: hw.GpioEvent) -> int:
+        seen[0] += 1
+        seen[1] += ctx.lost
+        seen[2] = ctx.value
+        seen[3] += ctx.timestamp_ns * ctx.seqno
+        return 0
+
+    return app, seen
+
+
+def test_lost_edges_and_what_was_found_out_after_them_replay_both_ways(tmp_path: Path) -> None:
+    """The adapter had looked at the line after a loss, and told of a level that no edge had: with the last number."""
+    edges = [press(1000, 1, 1), press(2000, 0, 5, lost=3), press(2500, 1, 5), press(9000, 0, 6)]
+    path = written(tmp_path / "a.axr", edges)
+    app, seen = counting_app()
+    replay(read_recording(str(path)), app, BOARD, Engine.INTERP)
+    again, seen_again = counting_app()
+    with again.running(Options(replay=str(path), engine=Engine.INTERP)) as runtime:
+        again.wait()
+        assert runtime.gpio is not None
+        assert runtime.gpio.lost == 3
+    assert dict(seen) == dict(seen_again) == {0: 4, 1: 3, 2: 0, 3: 1000 + 10_000 + 12_500 + 54_000}
+
+
+def test_real_time_keeps_the_pauses(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.axr", [press(1000, 1, 1), press(30_000_000, 0, 2)])
+    app, seen = counting_app()
+    began_ns = MonotonicClock().now_ns()
+    replay(read_recording(str(path)), app, BOARD, Engine.INTERP, real_time=True)
+    assert MonotonicClock().now_ns() - began_ns >= 29_000_000
+    assert seen[0] == 2
+
+
+def test_programs_that_cant_be_recorded_leave_no_lines_taken(tmp_path: Path) -> None:
+    path = tmp_path / "a.axr"
+    path.touch()
+    app, _ = counting_app()
+    with (
+        pytest.raises(RecordingError, match="overwrites nothing"),
+        app.running(Options(mock=True, record=str(path), engine=Engine.INTERP)),
+    ):
+        pass
+    assert path.stat().st_size == 0
