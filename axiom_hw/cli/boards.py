@@ -32,7 +32,7 @@ def boards(
     live: Annotated[bool, typer.Option("--live", help="With who holds which line now.")] = False,
     keys: Annotated[bool, typer.Option("--keys", help="Every key that a board file can have.")] = False,
 ) -> None:  # fmt: skip
-    """List the boards, or show one: inputs, outputs, their limits and safe states."""
+    """List the boards, or show one: pins and ports, limits and safe states."""
     from axiom_hw.board import load_board
 
     if keys:
@@ -67,6 +67,20 @@ def show_board(board: Board) -> None:
     _section(
         ("OUTPUT", "AT", "DRIVE OR LIMITS", "1 MEANS", "SAFE"), [_output_row(board, output) for output in board.outputs]
     )
+    _section(("KERNEL'S SENSOR", "FOUND BY", "CHANNELS", "EVERY", "TRIGGER"), [
+        (one.name, f"{one.subsystem.value} {one.found_by.value} {one.device}", ", ".join(one.channels),
+         _duration(one.period_ns) if one.period_ns else "-", one.trigger.value)
+        for one in board.iio
+    ])  # fmt: skip
+    _section(("I2C SENSOR", "AT", "CHANNELS", "EVERY", "DRIVER"), [
+        (one.name, f"{_bus(board, one.bus_id)} 0x{one.address:02x}", ", ".join(part.name for part in one.channels),
+         _duration(one.period_ns), one.driver or "-")
+        for one in board.sensors
+    ])  # fmt: skip
+    _section(("PORT", "AT", "BAUD", "RECORDS", "CHECKSUM"), [
+        (one.name, one.where, str(one.baud), f"{one.framing.value} {one.size or ''}".strip(), one.checksum.value)
+        for one in board.serial_ports
+    ])  # fmt: skip
 
 
 def _keys() -> None:
@@ -156,8 +170,18 @@ def _output_row(board: Board, output: OutputLine | PwmChannel) -> tuple[str, ...
     pin = f" (line {output.pin})" if output.pin is not None else ""
     at = f"{board.pwm_chips[output.chip_id].name} channel {output.channel}{pin}"
     limits = f"duty {_duration(output.min_duty_ns)} to {_duration(output.max_duty_ns)} of {_duration(output.period_ns)}"
+    if output.servo is not None:
+        limits += f", {output.servo.min_mdeg / 1000:g} to {output.servo.max_mdeg / 1000:g} degrees"
+    if output.motor is not None:
+        lines = " and ".join(map(str, output.motor.lines))
+        limits += f", turns both ways by line {lines}" if lines else ", turns one way"
     safe = f"duty {_duration(output.safe_duty_ns)}" if output.safe_enabled else "off"
     return (output.name, at, limits, "-", safe)
+
+
+def _bus(board: Board, bus_id: int) -> str:
+    bus = board.i2c_buses[bus_id]
+    return bus.path or bus.adapter
 
 
 def _duration(ns: int) -> str:

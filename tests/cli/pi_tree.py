@@ -6,12 +6,37 @@ import os
 from pathlib import Path
 
 from axiom_hw.backends.survey import GpioInfo, Machine, survey
-from axiom_hw.board import Board, load_board
+from axiom_hw.board import Board, parse_board
 from axiom_hw.cli.checks import examine
 from axiom_hw.cli.diagnosis import Case, Finding, Person, Status
 
 BOARDS = Path(__file__).parents[2] / "boards"
-BOARD = load_board(BOARDS / "rpi5-bench.toml")
+BOARD = parse_board(
+    """
+model = "Raspberry Pi 5"
+[chip.header]
+label = "pinctrl-rp1"
+[pwm_chip.header]
+device = "1f00098000.pwm"
+[input.button]
+line = 17
+[input.limit]
+line = 22
+[output.led]
+line = 18
+safe = "low"
+[output.relay]
+line = 27
+safe = "high"
+[output.servo]
+channel = 0
+period = "20ms"
+safe = "off"
+optional = true
+""",
+    "bench",
+    "boards/bench.toml",
+)
 MEMBER = Person(frozenset({"gpio"}), frozenset({"gpio"}))
 FINE = {"gpiochip0": GpioInfo("gpio-brcmstb@107d508500", 32, {}), "gpiochip11": GpioInfo("pinctrl-rp1", 54, {})}
 STARTED_S = 1_790_000_000

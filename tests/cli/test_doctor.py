@@ -11,7 +11,7 @@ import pytest
 
 from axiom_hw.backends import survey as survey_module
 from axiom_hw.backends.survey import GpioInfo
-from axiom_hw.board import parse_board
+from axiom_hw.board import load_board, parse_board
 from axiom_hw.cli.checks import software
 from axiom_hw.cli.diagnosis import Person, Status
 from tests.cli.pi_tree import BOARD, FINE, MEMBER
@@ -27,6 +27,7 @@ def test_a_bench_where_all_is_fine(pi):
         f"chip pinctrl-rp1 is {pi.root}/dev/gpiochip11; its lines for this board are free: "
         "button 17, limit 22, led 18, relay 27",
         f"pwm 1f00098000.pwm is {pi.root}/sys/class/pwm/pwmchip0; its channels for this board: servo 0",
+        "serial ports here: ttyAMA0",
     ]
     assert {finding.status for finding in findings} == {Status.OK}
 
@@ -235,11 +236,11 @@ def test_a_kernel_that_keeps_outputs_driven(pi):
 
 
 def test_the_command_on_a_machine_without_pins(cli, tmp_path):
-    result = cli("doctor", "--root", tmp_path, "--board", BOARD.source)
+    result = cli("doctor", "--root", tmp_path, "--board", "rpi5-bench")
     assert (result.code, result.err) == (1, "")
     rows = result.out.splitlines()
     assert rows[0].startswith("ok    Python 3.")
-    assert f"no    this is a PC; {BOARD.source} is for a Raspberry Pi 5" in rows
+    assert f"no    this is a PC; {load_board('rpi5-bench').source} is for a Raspberry Pi 5" in rows
     assert "no    chip pinctrl-rp1: isn't there; there is no GPIO chip on this machine" in rows
     assert rows[-1] == "2 to mend before a program runs on this board."
     assert "config.txt and reboot; elsewhere run with --mock" in result.out
@@ -265,7 +266,7 @@ def test_the_command_where_all_is_fine(cli, pi, monkeypatch):
 
 
 def test_the_command_for_programs(cli, tmp_path):
-    result = cli("doctor", "--root", tmp_path, "--json", "--board", BOARD.source)
+    result = cli("doctor", "--root", tmp_path, "--json", "--board", "rpi5-bench")
     rows = json.loads(result.out)
     assert result.code == 1
     assert [row["status"] for row in rows].count("no") == 2

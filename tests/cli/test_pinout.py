@@ -33,9 +33,9 @@ def here(monkeypatch):
 
 def test_the_header_with_what_the_board_file_claims(cli):
     assert (
-        cli("boards", "rpi5-bench", "--pinout").out
+        cli("boards", "rpi4-bench", "--pinout").out
         == """\
-rpi5-bench: Raspberry Pi 5, pinctrl-rp1
+rpi4-bench: Raspberry Pi 4, pinctrl-bcm2711
 
                 3V3   1  2   5V
               GPIO2   3  4   5V
@@ -66,7 +66,7 @@ def test_who_holds_a_line(cli, here, monkeypatch):
     info = GpioInfo("pinctrl-rp1", 54, {18: "blink", 8: "spi0 CS0", 27: ""})
     seen = survey_module.Machine(PI5, (GpioSeen("/dev/gpiochip0", info),))
     monkeypatch.setattr(survey_module, "survey", lambda: seen)
-    rows = cli("boards", "rpi5-bench", "--live").out.splitlines()
+    rows = cli("boards", "cm5-bench", "--live").out.splitlines()
     assert "           button (in)  GPIO17  11  12  GPIO18  led (out) [blink]" in rows
     assert "                        GPIO11  23  24  GPIO8   [spi0 CS0]" in rows
     assert "relay (out) [somebody]  GPIO27  13  14  GND" in rows
@@ -145,8 +145,8 @@ def test_buses_ports_and_motors_take_pins_too():
 
 
 def test_in_colours_it_says_the_same(monkeypatch, capsys):
-    board = load_board("rpi5-bench")
-    names = pinout.claims(board, "pinctrl-rp1")
+    board = load_board("rpi4-bench")
+    names = pinout.claims(board, "pinctrl-bcm2711")
     pinout.draw("A title", names, {18: "blink"})
     plain = capsys.readouterr().out
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
@@ -163,3 +163,22 @@ def test_the_list_says_which_board_is_for_this_machine(cli, here):
     assert fitting == ["cm5-bench", "rpi5-bench"]
     here(Found("Orange Pi 3", None, KnownBy.NOTHING))
     assert cli("boards").out.endswith("Its board:    there is none for this Orange Pi 3\n")
+
+
+def test_a_board_with_all_kinds_of_rows(cli, tmp_path):
+    file = tmp_path / "all.toml"
+    file.write_text(
+        '[chip.header]\nlabel = "pinctrl-rp1"\n[pwm_chip.header]\ndevice = "1f00098000.pwm"\n'
+        '[output.arm]\nkind = "servo"\nchannel = 0\nsafe = "off"\n'
+        '[output.wheel]\nkind = "motor"\nchannel = 1\nperiod = "50us"\ndirection = 23\nsafe = "off"\n'
+        '[hwmon.cpu]\ndevice = "cpu_thermal"\nchannels = ["temp1"]\nrate = "1Hz"\n'
+        '[i2c_bus.header]\npath = "/dev/i2c-1"\n[sensor.air]\naddress = 0x76\nrate = "500ms"\n'
+        '[sensor.air.channel.raw]\nregister = 0xFA\nformat = "be:u16"\n'
+        '[serial.gps]\nport = "/dev/ttyAMA0"\nbaud = 9600\nchecksum = "nmea"\n'
+    )
+    rows = [" ".join(row.split()) for row in cli("boards", file).out.splitlines()]
+    assert "arm header channel 0 (line 12) duty 500us to 2500us of 20ms, -90 to 90 degrees - off" in rows
+    assert "wheel header channel 1 (line 13) duty 0ns to 50us of 50us, turns both ways by line 23 - off" in rows
+    assert "cpu hwmon device cpu_thermal temp1 1s none" in rows
+    assert "air /dev/i2c-1 0x76 raw 500ms -" in rows
+    assert "gps /dev/ttyAMA0 9600 line nmea" in rows

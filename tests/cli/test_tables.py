@@ -82,9 +82,8 @@ def test_the_boards(cli, monkeypatch):
 
 def test_a_board(cli, monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert (
-        cli("boards", "rpi5-bench").out
-        == """\
+    assert cli("boards", "rpi5-bench").out.startswith(
+        """\
 board  rpi5-bench
 file   boards/rpi5-bench.toml
 model  Raspberry Pi 5

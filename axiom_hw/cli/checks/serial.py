@@ -13,7 +13,9 @@ _CONSOLE = "sudo raspi-config nonint do_serial_cons 1, and reboot; or take conso
 
 
 def serial(case: Case) -> Iterator[Finding]:
-    """The board's ports."""
+    """The board's ports; where it has none, which ones there are."""
+    if case.machine.ports and not case.board.serial_ports:
+        yield Finding(Status.OK, f"serial ports here: {', '.join(map(str, case.machine.ports))}")
     for wanted in case.board.serial_ports:
         yield _port(case, wanted)
 
