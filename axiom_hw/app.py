@@ -468,7 +468,10 @@ def _watched(app: App, scenario: Scenario | None, bench: MockBench) -> None:
 
 
 def _real_devices(gpio: GpioChoice) -> Devices:
-    return Devices(open_gpio(gpio), SysfsPwm(), SysfsIio())
+    from axiom_hw.backends.pyserial_port import PyserialBackend  # here, because most runs have neither bus nor port
+    from axiom_hw.backends.smbus2_i2c import Smbus2Backend
+
+    return Devices(open_gpio(gpio), SysfsPwm(), SysfsIio(), Smbus2Backend(), PyserialBackend())
 
 
 def _size(kind: object, place: str) -> int:

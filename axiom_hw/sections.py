@@ -5,7 +5,8 @@ gpio/<input>[/<edge>]               gpio/button, gpio/button/rising
 gpio/<chip>/line<N>[/<edge>]        gpio/0/line17/falling      the published form of the Axiom kernel
 pwm/<output>                        pwm/servo
 pwm/<chip>/channel<N>               pwm/0/channel2
-iio/..., scan/...                   as in `sensor_sections`
+iio/..., scan/..., i2c/...          as in `sensor_sections`
+serial/<port>                       serial/gps
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from axiom_hw.board.units import parse_duration_ns
 from axiom_hw.errors import BoardError, HookError
 from axiom_hw.events import Edge
 from axiom_hw.keys import GpioKey, HookKey, PwmKey, TimerKey
-from axiom_hw.sensor_sections import iio_keys, scan_keys
+from axiom_hw.sensor_sections import i2c_keys, iio_keys, scan_keys, serial_keys
 
 EDGES = {"rising": (Edge.RISING,), "falling": (Edge.FALLING,), "both": (Edge.RISING, Edge.FALLING)}
 _SEEN = {
@@ -27,7 +28,10 @@ _SEEN = {
     EdgeDetection.FALLING: (Edge.FALLING,),
     EdgeDetection.BOTH: (Edge.RISING, Edge.FALLING),
 }
-_FORMS = "timer/100ms, gpio/<input>, gpio/<input>/rising, pwm/<output>, iio/<device>/<channel>, scan/<device>"
+_FORMS = (
+    "timer/100ms, gpio/<input>, gpio/<input>/rising, pwm/<output>, iio/<device>/<channel>, scan/<device>, "
+    "i2c/<sensor>/<channel>, serial/<port>"
+)
 
 
 def keys_of(section: str, board: Board | None, start_timer: Callable[[int], TimerKey]) -> tuple[HookKey, ...]:
@@ -47,6 +51,10 @@ def keys_of(section: str, board: Board | None, start_timer: Callable[[int], Time
             return iio_keys(section, rest, _need(board, section))
         case "scan":
             return scan_keys(section, rest, _need(board, section))
+        case "i2c":
+            return i2c_keys(section, rest, _need(board, section))
+        case "serial":
+            return serial_keys(section, rest, _need(board, section))
         case _:
             raise HookError(f"section {section!r}", "names no hook", f"the forms are {_FORMS}")
 

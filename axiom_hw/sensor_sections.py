@@ -4,6 +4,8 @@ iio/<device>                        iio/imu                  every channel, an e
 iio/<device>/<channel>[/<edge>]     iio/imu/accel_x, iio/adc/voltage0/rising
 iio/<N>/<M>                         iio/0/1                  the published form of the Axiom kernel
 scan/<device>                       scan/imu                 all channels, an event for a scan
+i2c/<sensor>[/<channel>]            i2c/climate/temperature  a channel, or every one
+serial/<port>                       serial/gps               the records of a port
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from axiom_hw.board import Board
 from axiom_hw.board.iio import IioDevice, Subsystem
 from axiom_hw.errors import BoardError, HookError
 from axiom_hw.events import Edge
-from axiom_hw.keys import HookKey, IioKey, ScanKey
+from axiom_hw.keys import HookKey, I2cKey, IioKey, ScanKey, SerialKey
 
 
 def iio_keys(section: str, rest: str, board: Board) -> tuple[HookKey, ...]:
@@ -44,6 +46,42 @@ def scan_keys(section: str, rest: str, board: Board) -> tuple[HookKey, ...]:
             f"set scan = true in {_table(device)} of {board.source}, or take iio/{device.name}/{device.channels[0]}",
         )  # fmt: skip
     return (ScanKey(board.iio.index(device)),)
+
+
+def i2c_keys(section: str, rest: str, board: Board) -> tuple[HookKey, ...]:
+    """The keys of `i2c/REST`; as `iio_keys`."""
+    name, _, word = rest.partition("/")
+    if not name:
+        there = ", ".join(sensor.name for sensor in board.sensors) or "none"
+        raise HookError(f"section {section!r}", f"doesn't say which sensor; {board.source} has {there}",
+                        "write its name behind it: i2c/<sensor>/<channel>")  # fmt: skip
+    try:
+        sensor = board.sensor(name)
+    except BoardError as error:
+        raise HookError(f"section {section!r} on {error.place}", error.problem, error.fix) from None
+    number, channels = board.sensors.index(sensor), [channel.name for channel in sensor.channels]
+    if not word:
+        return tuple(I2cKey(number, at) for at in range(len(channels)))
+    if word not in channels:
+        near = get_close_matches(word, channels, n=1) or channels[:1]
+        raise HookError(
+            f"section {section!r} on {board.source}", f"{name} has no channel {word!r}; it has {', '.join(channels)}",
+            f"did you mean `i2c/{name}/{near[0]}`?",
+        )  # fmt: skip
+    return (I2cKey(number, channels.index(word)),)
+
+
+def serial_keys(section: str, rest: str, board: Board) -> tuple[HookKey, ...]:
+    """The key of `serial/REST`; as `iio_keys`."""
+    if not rest:
+        there = ", ".join(port.name for port in board.serial_ports) or "none"
+        raise HookError(f"section {section!r}", f"doesn't say which port; {board.source} has {there}",
+                        "write its name behind it: serial/<port>")  # fmt: skip
+    try:
+        port = board.serial_port(rest)
+    except BoardError as error:
+        raise HookError(f"section {section!r} on {error.place}", error.problem, error.fix) from None
+    return (SerialKey(board.serial_ports.index(port)),)
 
 
 def channel_numbers(board: Board, name: str) -> tuple[int, int]:

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from axiom_hw.adapters.feed import MakeServer
+from axiom_hw.adapters.i2c import I2cSource
 from axiom_hw.adapters.iio import IioSource
+from axiom_hw.adapters.serial import SerialSource
 from axiom_hw.adapters.source import Source
 from axiom_hw.backends.gpio import GpioBackend
+from axiom_hw.backends.i2c import I2cBackend
 from axiom_hw.backends.iio import IioBackend
 from axiom_hw.backends.pwm import PwmBackend
+from axiom_hw.backends.serial_port import SerialBackend
 from axiom_hw.board import Board
-from axiom_hw.clock import Clock
+from axiom_hw.clock import Clock, VirtualClock
 from axiom_hw.errors import AxiomError
 from axiom_hw.keys import HookKey
 from axiom_hw.scheduler import Scheduler
@@ -25,6 +29,8 @@ class Devices:
     gpio: GpioBackend
     pwm: PwmBackend
     iio: IioBackend | None = None
+    i2c: I2cBackend | None = None
+    serial: SerialBackend | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,16 @@ def open_sources(board: Board, devices: Devices, around: Surroundings) -> tuple[
     Raises `BackendError` where a device can't be had; those that were opened are closed again.
     """
     sources: list[Source] = []
+    try:
+        _open_into(sources, board, devices, around)
+    except BaseException:  # Ctrl-C too: somebody else may want the devices
+        for source in sources:
+            source.close()
+        raise
+    return tuple(sources)
+
+
+def _open_into(sources: list[Source], board: Board, devices: Devices, around: Surroundings) -> None:
     if board.iio and devices.iio is not None:
         iio = IioSource(
             devices.iio, board, around.fire, around.clock, around.scheduler, make_server=around.make_server,
@@ -59,4 +75,20 @@ def open_sources(board: Board, devices: Devices, around: Surroundings) -> tuple[
         )  # fmt: skip
         around.on_change(iio.changed)
         sources.append(iio)
-    return tuple(sources)
+    real_time = not isinstance(around.clock, VirtualClock)
+    if board.sensors and devices.i2c is not None:
+        # A slow bus keeps nobody else waiting: in real time each has timers, and so a thread, of its own.
+        timers = {at: Scheduler(around.clock) if real_time else around.scheduler for at in range(len(board.i2c_buses))}
+        i2c = I2cSource(
+            devices.i2c, board, around.fire, around.clock, timers, real_time=real_time,
+            wanted=around.wanted, on_error=around.on_error, on_trouble=around.on_trouble,
+        )  # fmt: skip
+        around.on_change(i2c.rearm)
+        sources.append(i2c)
+    if board.serial_ports and devices.serial is not None:
+        serial = SerialSource(
+            devices.serial, board, around.fire, around.clock, real_time=real_time,
+            wanted=around.wanted, on_error=around.on_error, on_trouble=around.on_trouble,
+        )  # fmt: skip
+        around.on_change(serial.rewant)
+        sources.append(serial)

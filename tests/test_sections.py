@@ -7,7 +7,7 @@ import pytest
 from axiom_hw.board import Board, load_board, parse_board
 from axiom_hw.errors import HookError
 from axiom_hw.events import Edge
-from axiom_hw.keys import GpioKey, HookKey, PwmKey, TimerKey
+from axiom_hw.keys import GpioKey, HookKey, I2cKey, PwmKey, SerialKey, TimerKey
 from axiom_hw.sections import keys_of
 
 RISING, FALLING = GpioKey(0, 17, Edge.RISING), GpioKey(0, 17, Edge.FALLING)
@@ -134,7 +134,7 @@ def test_a_line_is_attached_to_the_edges_that_it_detects() -> None:
             "tracepoint/x",
             "section 'tracepoint/x': names no hook\n"
             "    fix    the forms are timer/100ms, gpio/<input>, gpio/<input>/rising, pwm/<output>, "
-            "iio/<device>/<channel>, scan/<device>",
+            "iio/<device>/<channel>, scan/<device>, i2c/<sensor>/<channel>, serial/<port>",
         ),
     ],
 )
@@ -165,3 +165,37 @@ def test_a_line_needs_a_board() -> None:
         "section 'gpio/button': names a line of a board, but no board was chosen\n"
         '    fix    choose one: --board rpi5-bench, or App(..., board="rpi5-bench"); `axiom-hw boards` lists them'
     )
+
+
+BUSES = """
+[i2c_bus.header]
+path = "/dev/i2c-1"
+[sensor.climate]
+driver = "bme280"
+address = 0x76
+rate = "1s"
+[serial.gps]
+port = "/dev/ttyAMA0"
+baud = 9600
+"""
+
+
+def test_sensors_on_a_bus_and_serial_ports() -> None:
+    board = parse_board(BUSES, "x", "x.toml")
+    assert keys("i2c/climate/pressure", board) == (I2cKey(0, 1),)
+    assert keys("i2c/climate", board) == (I2cKey(0, 0), I2cKey(0, 1), I2cKey(0, 2))
+    assert keys("serial/gps", board) == (SerialKey(0),)
+
+
+@pytest.mark.parametrize(("section", "message"), [
+    ("i2c/climat/temperature", "on x.toml: has no sensor `climat`; it has climate\n    fix    did you mean `climate`?"),
+    ("i2c/climate/temp", "on x.toml: climate has no channel 'temp'; it has temperature, pressure, humidity\n"
+     "    fix    did you mean `i2c/climate/temperature`?"),
+    ("i2c/", "doesn't say which sensor; x.toml has climate\n"
+     "    fix    write its name behind it: i2c/<sensor>/<channel>"),
+    ("serial/", "doesn't say which port; x.toml has gps\n    fix    write its name behind it: serial/<port>"),
+    ("serial/gsp", "on x.toml: has no serial `gsp`; it has gps\n    fix    did you mean `gps`?"),
+])  # fmt: skip
+def test_slips_about_buses_and_ports(section: str, message: str) -> None:
+    joint = " " if message.startswith("on ") else ": "
+    assert refusal(section, parse_board(BUSES, "x", "x.toml")) == f"section {section!r}{joint}{message}"

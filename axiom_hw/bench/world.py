@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from axiom_hw.backends.mock_gpio import MockChip, MockGpio
+from axiom_hw.backends.mock_i2c import MockI2c, Quantity
 from axiom_hw.backends.mock_iio import MockIio
 from axiom_hw.backends.mock_pwm import MockPwm
+from axiom_hw.backends.mock_serial import MockSerial
 from axiom_hw.backends.pwm import PwmState
 from axiom_hw.board import Board, InputLine, PwmChannel
 from axiom_hw.board.units import parse_duration_ns
@@ -45,7 +47,9 @@ class MockBench:
         self.gpio = MockGpio.for_board(board, self.clock, self.scheduler)
         self.pwm = MockPwm.for_board(board)
         self.iio = MockIio.for_board(board, self.clock, self.scheduler)
-        self.devices = Devices(self.gpio, self.pwm, self.iio)
+        self.i2c = MockI2c.for_board(board, self.clock.now_ns)
+        self.serial = MockSerial.for_board(board)
+        self.devices = Devices(self.gpio, self.pwm, self.iio, self.i2c, self.serial)
         self._cursor_ns = 0
         self._at_rest_ns = 0
 
@@ -74,6 +78,14 @@ class MockBench:
         if not isinstance(channel, PwmChannel):
             raise BoardError(self.board.source, f"`{name}` is a GPIO line, not a PWM channel", "ask for value()")
         return self.pwm.seen(self.board.pwm_chips[channel.chip_id].device, channel.channel)
+
+    def measure(self, sensor: str, channel: str, quantity: Quantity) -> None:
+        """What a sensor on an I2C bus measures from now on: "22.5", in the channel's unit."""
+        self.i2c.device(sensor).set(channel, quantity)
+
+    def feed(self, port: str, data: bytes) -> None:
+        """Bytes come in on a serial port."""
+        self.serial.feed(port, data)
 
     def advance(self, duration: str | int) -> None:
         """Let virtual time pass: "10ms", or ns. Raises `ClockError` on a real clock, which nobody can push."""
@@ -131,6 +143,16 @@ class Later:
         """As `MockBench.release`, then."""
         self.bench.board.input(name)
         self.bench.scheduler.at(self.due_ns, lambda *_: self.bench.release(name, bounces))
+
+    def measure(self, sensor: str, channel: str, quantity: Quantity) -> None:
+        """As `MockBench.measure`, then."""
+        self.bench.i2c.device(sensor)
+        self.bench.scheduler.at(self.due_ns, lambda *_: self.bench.measure(sensor, channel, quantity))
+
+    def feed(self, port: str, data: bytes) -> None:
+        """As `MockBench.feed`, then."""
+        self.bench.serial.line(port)
+        self.bench.scheduler.at(self.due_ns, lambda *_: self.bench.feed(port, data))
 
 
 def _ns(duration: str | int) -> int:
