@@ -110,7 +110,7 @@ def writing_page(text: str) -> str:
 
 def boards_page(text: str) -> str:
     """The page on boards, with what derives from the tables written anew."""
-    board = load_board(DOCS.parent / "boards/rpi5-bench.toml")
+    board = load_board(DOCS.parent / "boards/rpi4-bench.toml")
     pinout = text_of(claims(board, header_of(board).label), {})
     parts = {
         "models": _models(), "pinout": f"```text\n{pinout}```\n", "overlays": _overlays(), "keys": _keys(),
