@@ -20,6 +20,35 @@ BUTTON = """\
     1.165 s  button pressed   led on   presses 3
     1.765 s  button released  led off  presses 3
 """
+FILTER = """\
+  0.490 s  sample  49  1.616 V
+  0.500 s  sample  50  1.650 V
+  0.510 s  sample  51  1.682 V
+  1.490 s  sample 149  1.682 V
+  1.500 s  sample 150  1.650 V
+  1.510 s  sample 151  1.616 V
+  2.490 s  sample 249  1.616 V
+  2.500 s  sample 250  1.650 V
+  2.510 s  sample 251  1.682 V
+  3.490 s  sample 349  1.682 V
+  3.500 s  sample 350  1.650 V
+  3.510 s  sample 351  1.616 V
+seen 390 = passed 12 + dropped 378; lost 7; shown 12
+"""
+TILT = """\
+  0.200 s  tilt  18.5 degrees  led off
+  0.340 s  tilt  30.3 degrees  led on 
+  0.400 s  tilt  35.0 degrees  led on 
+  0.600 s  tilt  48.7 degrees  led on 
+  0.800 s  tilt  57.4 degrees  led on 
+  1.000 s  tilt  60.3 degrees  led on 
+  1.200 s  tilt  57.4 degrees  led on 
+  1.400 s  tilt  48.7 degrees  led on 
+  1.600 s  tilt  35.0 degrees  led on 
+  1.670 s  tilt  29.4 degrees  led off
+  1.800 s  tilt  18.5 degrees  led off
+  2.000 s  tilt   0.0 degrees  led off
+"""
 HEARTBEAT = "".join(f"tick {n:2}  ring counter {n:2}, map counter agrees\n" for n in range(1, 11))
 
 
@@ -59,6 +88,13 @@ def test_heartbeat_in_virtual_time(command: tuple[str, ...], engine: str) -> Non
 @pytest.mark.parametrize("engine", ENGINES)
 def test_button_on_the_mock_bench(command: tuple[str, ...], engine: str) -> None:
     assert run(*command, "--mock", "--engine", engine) == BUTTON
+
+
+@pytest.mark.llvm
+@pytest.mark.parametrize(("demo", "printed"), [("iio_filter", FILTER), ("imu_tilt", TILT)])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_sensors_on_the_mock_bench(demo: str, printed: str, engine: str) -> None:
+    assert run(f"demos/{demo}.py", "--mock", "--engine", engine) == printed
 
 
 @pytest.mark.llvm

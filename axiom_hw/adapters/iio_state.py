@@ -10,7 +10,7 @@ from axiom_hw.backends.scan_format import ElementType, ScanFormat
 from axiom_hw.bpf.maps.mem import Mem, store_u64
 from axiom_hw.errors import BackendError
 
-_LIMIT = 1 << 62  # of the billionths that a conversion goes through: native code counts in 64 bits
+_LIMIT = (1 << 63) - 500  # of the billionths that a conversion goes through: native code counts in 64 bits
 _S32 = ElementType(False, True, 32, 4)
 _U32_MASK = (1 << 32) - 1
 
@@ -50,7 +50,8 @@ def set_up(
     for channel, unit in enumerate(units):
         element = format.elements[channel] if format is not None else None
         kind = element.type if element is not None else _S32
-        if element is not None and (abs(unit.scale_nano) << kind.bits) + abs(unit.base_nano) >= _LIMIT:
+        most = abs(unit.scale_nano) << (kind.bits - kind.signed)
+        if element is not None and most + abs(unit.base_nano) >= _LIMIT:
             raise BackendError(
                 f"channel {channel} of device {device_id}", f"has {kind.bits} bits of {unit.scale_nano / 1e9:g} units: "
                 "its values don't fit into 64 bits of billionths", "read it without a buffer: leave `trigger` out",

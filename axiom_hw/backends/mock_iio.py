@@ -33,8 +33,11 @@ _ELEMENT: Final = ElementType(False, True, 32, 4)
 _TIMESTAMP: Final = ElementType(False, True, 64, 8)
 _S32_MAX: Final = (1 << 31) - 1
 
-# What one step is by default, in the unit of the kernel: as of an MPU-6050 at 2 g and 250 degrees a second.
-_SCALES: Final = {"accel": Fraction("0.000598"), "anglvel": Fraction("0.000133158"), "temp": Fraction(1)}
+# What one step is by default, in the unit of the kernel: as of an MPU-6050 at 2 g and 250 degrees a second, and of an
+# ADS1015 at 4.096 V.
+_SCALES: Final = {
+    "accel": Fraction("0.000598"), "anglvel": Fraction("0.000133158"), "temp": Fraction(1), "voltage": Fraction(2),
+}  # fmt: skip
 
 
 class Time(Protocol):
@@ -112,6 +115,11 @@ class MockIio:
         """What a raw value of a channel means; for those who open the device later."""
         world, at = self._at(device, channel)
         world.units[at] = unit_of(scale, offset)
+
+    def unit(self, device: str, channel: str) -> Unit:
+        """What a raw value of a channel means. Raises `BoardError` for a name that isn't there."""
+        world, at = self._at(device, channel)
+        return world.units[at]
 
     def stick(self, device: str) -> None:
         """Let a device measure what it does now for ever, until `heal`."""

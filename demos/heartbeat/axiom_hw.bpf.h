@@ -212,6 +212,9 @@ static long (*const gpio_get)(__u64) __attribute__((unused)) = (void *)1004;
 /* Set a channel's duty: chip, channel, percent. 0 or -errno. */
 static long (*const pwm_write)(__u64, __u64, __u64) __attribute__((unused)) = (void *)1005;
 
+/* The last value of a sensor's channel, in millionths of its unit: device, channel. -2^63 before it. */
+static long (*const iio_read)(__u64, __u64) __attribute__((unused)) = (void *)1006;
+
 /* Set a channel's duty: chip, channel, ns. 0 or -errno. */
 static long (*const pwm_write_ns)(__u64, __u64, __u64) __attribute__((unused)) = (void *)1007;
 
