@@ -27,7 +27,7 @@ _REST: Final = "others"  # the last one, when there are more than there is room 
 
 _NAMED: Final = 1 << 62  # an output by its name's number, where others are lines of chip 0
 _M64: Final = (1 << 64) - 1
-_ENTRY: Final = Struct("<QQQQQQII")
+_ENTRY: Final = Struct("<QQQQQQI4xI")  # from SECONDS to ERRNO
 
 
 class Names:
