@@ -39,6 +39,8 @@ def root(square: int) -> int:
 
 def arc(opposite: int, adjacent: int) -> int:
     """The angle whose tangent is a quotient of up to 1, in tenths of a degree; 4 of them off at most."""
+    if adjacent <= 0:
+        return 0  # falling: no direction is down
     tangent = opposite * 1000 // adjacent
     return (450 * tangent + 156 * tangent * (1000 - tangent) // 1000) // 1000
 
@@ -47,12 +49,7 @@ def arc(opposite: int, adjacent: int) -> int:
 def tilt(ctx: hw.ScanEvent) -> int:
     x, y, z = ctx.value[0], ctx.value[1], ctx.value[2]
     side, up = root(x * x + y * y), abs(z)
-    if up == 0 and side == 0:
-        return 0  # falling: no direction is down
-    if side <= up:
-        tenths = arc(side, up) if up > 0 else 0
-    else:
-        tenths = 900 - arc(up, side) if side > 0 else 0
+    tenths = arc(side, up) if side <= up else 900 - arc(up, side)
     if z < 0:
         tenths = 1800 - tenths
     over = 1 if tenths > OVER else 0
@@ -77,7 +74,7 @@ def hand(bench: hw.MockBench) -> None:
 
 def show() -> None:
     for tilted in tilts:
-        lamp = "on " if tilted.over else "off"
+        lamp = "on" if tilted.over else "off"
         print(f"{tilted.timestamp_ns / 1e9:7.3f} s  tilt {tilted.tenths / 10:5.1f} degrees  led {lamp}", flush=True)
 
 

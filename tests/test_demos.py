@@ -37,14 +37,14 @@ seen 390 = passed 12 + dropped 378; lost 7; shown 12
 """
 TILT = """\
   0.200 s  tilt  18.5 degrees  led off
-  0.340 s  tilt  30.3 degrees  led on 
-  0.400 s  tilt  35.0 degrees  led on 
-  0.600 s  tilt  48.7 degrees  led on 
-  0.800 s  tilt  57.4 degrees  led on 
-  1.000 s  tilt  60.3 degrees  led on 
-  1.200 s  tilt  57.4 degrees  led on 
-  1.400 s  tilt  48.7 degrees  led on 
-  1.600 s  tilt  35.0 degrees  led on 
+  0.340 s  tilt  30.3 degrees  led on
+  0.400 s  tilt  35.0 degrees  led on
+  0.600 s  tilt  48.7 degrees  led on
+  0.800 s  tilt  57.4 degrees  led on
+  1.000 s  tilt  60.3 degrees  led on
+  1.200 s  tilt  57.4 degrees  led on
+  1.400 s  tilt  48.7 degrees  led on
+  1.600 s  tilt  35.0 degrees  led on
   1.670 s  tilt  29.4 degrees  led off
   1.800 s  tilt  18.5 degrees  led off
   2.000 s  tilt   0.0 degrees  led off
