@@ -10,8 +10,8 @@ import pytest
 from axiom_hw import app, console
 from axiom_hw.backends.gpio import no_such_chip
 from axiom_hw.bench import MockBench
-from axiom_hw.board import available_boards, load_board
-from axiom_hw.board.find import EXAMPLES, SHIPPED, fits, fitting_board, other_machine
+from axiom_hw.board import load_board
+from axiom_hw.board.find import SHIPPED, fits, fitting_board, other_machine
 from axiom_hw.board.machine import Found, KnownBy, detect
 from axiom_hw.board.models import MODELS, model_named, overlay_for
 from axiom_hw.board.pins import HEADER, pin_of
@@ -148,11 +148,15 @@ def test_ones_own_board_comes_before_the_ones_that_are_shipped(tmp_path):
     assert caught.value.problem == "arm and robot are both for this Raspberry Pi 5 Model B Rev 1.0"
 
 
-def test_every_board_that_comes_with_the_package_is_known_as_an_example():
-    boards = [load_board(name, search=(SHIPPED,)) for name in available_boards((SHIPPED,))]
-    assert {board.name for board in boards if board.model} == EXAMPLES, (
-        "`auto` would take it for one's own: name it there"
-    )
+def test_every_board_that_comes_with_the_package_is_known_as_such():
+    five = Found("Raspberry Pi 5 Model B Rev 1.0", model_named("Raspberry Pi 5"), KnownBy.COMPATIBLE)
+    assert fitting_board(five, (SHIPPED,)) == "rpi5-bench", "begin its name with that of a machine: rpi5-..."
+
+
+def test_ones_own_board_may_be_called_as_the_ones_of_the_package(tmp_path):
+    five = Found("Raspberry Pi 5 Model B Rev 1.0", model_named("Raspberry Pi 5"), KnownBy.COMPATIBLE)
+    (tmp_path / "rpi5-robot.toml").write_text('model = "Raspberry Pi 5"\n')
+    assert fitting_board(five, (tmp_path, SHIPPED)) == "rpi5-robot"
 
 
 def test_auto_is_a_name_of_a_board(monkeypatch, tmp_path):

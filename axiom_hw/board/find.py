@@ -18,8 +18,8 @@ from axiom_hw.errors import BoardError
 
 AUTO: Final = "auto"  # the name that stands for the board of this machine
 
-# Boards of this package that say a `model`: in a checkout they lie beside one's own, which come first.
-EXAMPLES: Final = frozenset(model.bench for model in MODELS)
+# How the boards of this package begin: rpi5-bench, rpi5-rover. In a checkout they lie beside one's own.
+_PREFIXES: Final = frozenset(model.bench.partition("-")[0] for model in MODELS)
 
 # In a checkout `axiom_hw/boards` links to the top-level `boards/`; in a wheel it is a directory of the package.
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "boards"
@@ -70,7 +70,7 @@ def fitting_board(found: Found, search: tuple[Path, ...] | None = None) -> str:
     Raises `BoardError` where none fits, or several do.
     """
     files = _files(search)
-    own = [name for name in files if name not in EXAMPLES]
+    own = [name for name, path in files.items() if not _comes_with_the_package(name, path)]
     says = {name: _model_of(files[name]) for name in own}
     exact = [name for name in own if says[name] and found.text.startswith(says[name])]
     chosen = exact or [name for name in own if says[name] and fits(says[name], found)]
@@ -99,6 +99,10 @@ def other_machine(board: Board, found: Found, search: tuple[Path, ...] | None = 
         has_header = found.model is not None and found.model.header is not None
         fix = f"--board {name} is for this machine" if has_header else "run with --mock for a bench in memory"
     return BoardError(board.source, f"is for a {board.model}, and this is a {found.text}", fix)
+
+
+def _comes_with_the_package(name: str, path: Path) -> bool:
+    return path.resolve().parent == SHIPPED.resolve() and name.partition("-")[0] in _PREFIXES
 
 
 def _model_of(path: Path) -> str:
