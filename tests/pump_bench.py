@@ -155,8 +155,11 @@ class StandIn:
 
     worst_case_insns = 1
 
-    def __init__(self, name: str, action: Callable[[bytes], int] = lambda ctx: 0, *, native: bool = True) -> None:
+    def __init__(
+        self, name: str, action: Callable[[bytes], int] = lambda ctx: 0, *, native: bool = True, ctx_bytes: int = 32
+    ) -> None:
         self.name = name
+        self.ctx_bytes = ctx_bytes
         self.action = action
         self.native = native
         self.seen: list[bytes] = []
@@ -182,7 +185,7 @@ class StandIn:
         return error
 
     def _from_native(self, ctx: int, run: int) -> int:
-        data = ctypes.string_at(ctx, 32)
+        data = ctypes.string_at(ctx, self.ctx_bytes)
         self.seen.append(data)
         try:
             return self.action(data)

@@ -8,9 +8,12 @@ from fractions import Fraction
 
 from axiom_hw.adapters.iio_state import make_state
 from axiom_hw.backends.iio import Unit, unit_of
-from axiom_hw.backends.scan_format import ElementType, ScanFormat, lay_out
+from axiom_hw.backends.scan_format import ElementType, ScanFormat, lay_out, parse_type
 from axiom_hw.bpf.maps.mem import Mem
 
+__all__ = ["TIMESTAMP", "device", "encoded", "lay_out", "micro", "parse_type", "raw_value", "saturated"]
+
+TIMESTAMP = ElementType(False, True, 64, 8)
 SCALES = ("0.000598", "1", "0.0625", "0.941176", "-0.5", "0.000000001")  # with 32 bits these fit into 64 of billionths
 COARSE = "62.5"  # with up to 24
 
@@ -26,7 +29,7 @@ class Device:
 
 def device(rng: random.Random, *, one_event: bool, period_ns: int = 0, channels: int = 0) -> Device:
     kinds = [element_type(rng) for _ in range(channels or rng.randint(1, 8))]
-    format = lay_out(kinds, ElementType(False, True, 64, 8))
+    format = lay_out(kinds, TIMESTAMP)
     units = tuple(
         unit_of(
             Fraction(rng.choice(SCALES if kind.bits > 24 else (*SCALES, COARSE))),
