@@ -21,6 +21,7 @@ from axiom_hw.backends.mock_pwm import MockPwm
 from axiom_hw.backends.pwm import PwmBackend
 from axiom_hw.backends.sysfs_pwm import SysfsPwm
 from axiom_hw.backends.wires import Wires
+from axiom_hw.board import PwmChannel
 from axiom_hw.clock import VirtualClock
 from axiom_hw.errors import BackendError
 from axiom_hw.scheduler import Scheduler
@@ -167,8 +168,8 @@ def make_safe(plan: Plan, gpio: GpioBackend, pwm: PwmBackend) -> list[str]:
             except BackendError as error:
                 if error.errno == errno.EBUSY and time.monotonic() < deadline:
                     again.append(output)
-                elif error.errno != errno.ENODEV or not getattr(output, "optional", False):
-                    failures.append(str(error).replace("\n", " "))
+                elif error.errno != errno.ENODEV or not (isinstance(output, PwmChannel) and output.optional):
+                    failures.append(f"{output.name}, because {error.place} {error.problem}")
                     if state is not None:
                         state.note(NAME, output.name, None, Verdict.FAILED, error.errno or errno.EIO)
                 continue

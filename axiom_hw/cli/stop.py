@@ -5,6 +5,7 @@ A running process hears of both at once: the latch lies in memory that it shares
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from typing import Annotated
 import typer
 
 from axiom_hw.actuation import GuardState, Stop, forget_stop, guarded_boards, keep_stop, read_stop, state_directory
+from axiom_hw.backends.limits import GpioChoice, open_gpio
 from axiom_hw.errors import OutputError
 
 _BOARD = Annotated[
@@ -22,12 +24,12 @@ _STATE = Annotated[str | None, typer.Option(metavar="DIR", help="The directory t
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    verbs = typer.Typer(
-        help="The emergency stop: status, release, now.", no_args_is_help=True, rich_markup_mode=None
-    )  # fmt: skip
+    about = "The emergency stop: status, release, now; and outputs made safe that nobody drives."
+    verbs = typer.Typer(help=about, no_args_is_help=True, rich_markup_mode=None)
     verbs.command("status")(status)
     verbs.command("release")(release)
     verbs.command("now")(now)
+    verbs.command("safe")(safe)
     app.add_typer(verbs, name="stop")
 
 
@@ -83,6 +85,27 @@ def now(
     else:
         keep_stop(directory / f"{name}.stop", stop)
     typer.echo(f"{name}: {_told(_latched(directory, name))}; {_runs(directory, name)}")
+
+
+def safe(
+    board: Annotated[str, typer.Option(metavar="NAME", help="The board: a name or a path")],
+    state: _STATE = None,
+    gpio: Annotated[GpioChoice, typer.Option(help="What lines are reached by")] = GpioChoice.GPIOD,
+) -> None:
+    """Bring every output of a board that no process drives to its safe state: ExecStopPost= of a systemd unit."""
+    from axiom_hw.backends.sysfs_pwm import SysfsPwm
+    from axiom_hw.board import load_board
+    from axiom_hw.supervisor import Plan
+    from axiom_hw.supervisor_process import make_safe
+
+    loaded = load_board(board)
+    plan = Plan(os.getpid(), loaded, _directory(state), gpio)
+    failures = make_safe(plan, open_gpio(gpio), SysfsPwm(plan.pwm_root))
+    for failure in failures:
+        typer.echo(f"not safe: {failure}", err=True)
+    if failures:
+        raise typer.Exit(1)
+    typer.echo(f"{loaded.name}: its outputs are safe")
 
 
 def _directory(state: str | None) -> Path:
