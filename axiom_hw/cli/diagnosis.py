@@ -23,11 +23,12 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One result, and what to do about it."""
+    """One result, what belongs to it, a line each, and what to do about it."""
 
     status: Status
     text: str
     fix: str = ""
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ def doctor(
         typer.Option(metavar="BOARD", help="A board's name, a .toml file, or auto: the one of this machine.",
                      autocompletion=complete_boards),
     ] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: a list of status, text and fix.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: a list of findings.")] = False,
     root: Annotated[Path, typer.Option(hidden=True, help="Where /dev, /proc and /sys are.")] = Path("/"),
 ) -> None:  # fmt: skip
     """Check this machine against a board: Python, the board file, chips, lines, permissions, PWM, buses, sensors.
@@ -35,6 +35,8 @@ def doctor(
         raise typer.Exit(1 if problems else 0)
     for finding in findings:
         typer.echo(f"{finding.status.value:<5} {finding.text}")
+        for detail in finding.details:
+            typer.echo(f"      {detail}")
         if finding.fix:
             typer.echo(f"      fix    {finding.fix}")
     typer.echo()
@@ -76,5 +78,5 @@ def _examined(name: str, root: Path) -> tuple[str, list[Finding]]:
 def _json(findings: list[Finding]) -> None:
     import json
 
-    rows = [{"status": row.status.value, "text": row.text, "fix": row.fix} for row in findings]
+    rows = [{"status": row.status.value, "text": row.text, "details": row.details, "fix": row.fix} for row in findings]
     typer.echo(json.dumps(rows, indent=1))

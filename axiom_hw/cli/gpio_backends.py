@@ -22,5 +22,5 @@ def gpio_backends() -> Iterator[Finding]:
             installed = version(limits.choice)
         except PackageNotFoundError:
             continue
-        short = "; ".join(limits.shortfalls)
-        yield Finding(Status.OK, f"--gpio {limits.choice} ({installed}) for want of gpiod: {short}")
+        text = f"--gpio {limits.choice} ({installed}) for want of gpiod, which can do more:"
+        yield Finding(Status.OK, text, details=limits.shortfalls)

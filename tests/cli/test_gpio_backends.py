@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ pytest.importorskip("gpiod", reason="the fake kernel speaks gpiod's types")
 import axiom_hw as hw
 from axiom_hw.backends import lgpio_gpio
 from axiom_hw.backends.lgpio_gpio import LgpioBackend
+from axiom_hw.backends.limits import GpioChoice, limits_of
 from axiom_hw.backends.mock_pwm import MockPwm
 from axiom_hw.board import load_board
 from axiom_hw.bpf.spec import ProgramSpec
@@ -81,4 +85,14 @@ def test_the_doctor_tells_of_each_backend_that_is_installed(monkeypatch: pytest.
     monkeypatch.setattr("axiom_hw.cli.gpio_backends.PackageNotFoundError", KeyError)
     (finding,) = gpio_backends()
     assert finding.status is Status.OK
-    assert finding.text.startswith("--gpio lgpio (0.2.2.0) for want of gpiod: edges come 0.5 ms later")
+    assert finding.text == "--gpio lgpio (0.2.2.0) for want of gpiod, which can do more:"
+    assert finding.details == limits_of(GpioChoice.LGPIO).shortfalls
+
+
+def test_the_doctor_leaves_nothing_where_it_is_started(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "axiom_hw", "doctor", "--board", "rpi5-bench"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    told = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (1, "")
+    assert "board rpi5-bench" in told.stdout
+    assert list(tmp_path.iterdir()) == []
