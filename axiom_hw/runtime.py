@@ -171,6 +171,8 @@ class Runtime:
                 tap.close()
             raise
         self.guard.on_pwm_applied(self._pwm_applied)
+        if tap is not None:
+            tap.guarded(self.guard)
         if self._state_dir is not None and isinstance(self.clock, MonotonicClock):
             beats = self.guard.beat
             self.scheduler.every(min(HEARTBEAT_NS, board.watchdog_ns // 4 or HEARTBEAT_NS), lambda *_: beats())

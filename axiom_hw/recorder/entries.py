@@ -36,6 +36,9 @@ class What(Enum):
     WRITTEN = "written"
     """What a program's run drove an output to."""
 
+    STOP = "stop"
+    """Whether the emergency stop is latched, where somebody else than a program changed that before the next event."""
+
     SET = "set"
     """What an output was driven to otherwise: at the start, at the end, by the application."""
 

@@ -15,6 +15,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import Final
 
+from axiom_hw.actuation import Guard
 from axiom_hw.backends.gpio import GpioBackend
 from axiom_hw.bpf.maps import Map, RingBuf
 from axiom_hw.clock import VirtualClock
@@ -66,6 +67,9 @@ class Recorder:
         self._known: dict[tuple[int, int], int] = {}  # what an input's last edge or read told
         self._after = 0
         self._is_closed = False
+        self._guard: Guard | None = None
+        self._is_stopped = False  # what a replay would know
+        self._programs: set[str] = set()
 
     @property
     def stream(self) -> Stream:
@@ -125,11 +129,29 @@ class Recorder:
             self._after = 0
             if type(key) is GpioKey:
                 self._known[key.chip_id, key.line] = 1 if key.edge is Edge.RISING else 0
+            self._look_at_stop(now_ns)
             self._add(Event(key, ctx, now_ns, slot.index))
             try:
                 self._fire(key, ctx)
             finally:
                 self._holder, self._held_ns = before
+                self._note_own_stop()
+
+    def guarded(self, guard: Guard) -> None:
+        """See `Tap.guarded`."""
+        self._guard = guard
+
+    def _look_at_stop(self, now_ns: int) -> None:
+        """What the application, a person or another process did to the stop isn't a program's consequence."""
+        if self._guard is not None and self._guard.is_stopped != self._is_stopped:
+            self._is_stopped = not self._is_stopped
+            self._add(Value("stop", What.STOP, int(self._is_stopped), now_ns))
+
+    def _note_own_stop(self) -> None:
+        """A stop that a program latched comes by itself in a replay."""
+        if self._guard is not None and not self._is_stopped and self._guard.is_stopped:
+            stop = self._guard.stopped
+            self._is_stopped = stop is not None and stop.source in self._programs
 
     def now_ns(self) -> int:
         """See `Tap.now_ns`."""
@@ -163,6 +185,7 @@ class Recorder:
         spec = program.verified.spec
         maps = {map_name(spec.name, one.spec.name): one for one in program.maps}
         self._maps.update(maps)
+        self._programs.add(spec.name)
         digests = {name: map_digest(one) for name, one in maps.items()}
         keys = tuple(map(str, program.keys))
         self._add(Program(spec.name, program.section, program_digest(spec), keys, program.priority, digests))

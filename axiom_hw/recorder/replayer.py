@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
+from axiom_hw.actuation import Guard
 from axiom_hw.backends.gpio import GpioBackend
 from axiom_hw.backends.replay_gpio import PlayedEdge, ReplayChip, ReplayGpio
 from axiom_hw.bpf.layout import Struct
@@ -24,6 +25,8 @@ from axiom_hw.recorder.tap import Attached, Bench, ReadLine
 from axiom_hw.recorder.watched_gpio import WatchedGpio
 from axiom_hw.slots import Slot
 
+_SOMEBODY: Final = "the recording"
+
 Pace = Callable[[int], object]
 """Called with the time of an event before it comes: returns when that is due in real time."""
 
@@ -34,22 +37,27 @@ class Step:
 
     event: Event
     reads: tuple[Value, ...]
+    stop: Value | None = None  # the emergency stop was latched or released by somebody before it
 
 
 def steps_of(recording: Recording) -> tuple[Step, ...]:
     """What is to be fed. Consequences of programs aren't: they come by themselves."""
-    found: list[tuple[Event, list[Value]]] = []
+    found: list[tuple[Event, list[Value], Value | None]] = []
+    stop: Value | None = None
     for entry in recording.entries:
         match entry:
             case Event(is_caused=False):
-                found.append((entry, []))
+                found.append((entry, [], stop))
+                stop = None
+            case Value(what=What.STOP):
+                stop = entry
             case Value(what=What.READ) if found:
                 found[-1][1].append(entry)
             case Stopped():
                 break
             case _:
                 pass
-    return tuple(Step(event, tuple(reads)) for event, reads in found)
+    return tuple(Step(event, tuple(reads), stop) for event, reads, stop in found)
 
 
 class Replayer:
@@ -98,6 +106,7 @@ class Replayer:
         self._reads: deque[Value] = deque()
         self._after = 0
         self._inside = False
+        self._guard: Guard | None = None
         self._seqnos: dict[tuple[int, int], int] = {}
 
     def connect(self, bench: Bench) -> None:
@@ -116,6 +125,10 @@ class Replayer:
             self.written.append(Value(f"gpio/{chips[label]}/line{offset}", what, value, self.now_ns()))
 
         return WatchedGpio(backend, lambda *_: None, wrote)
+
+    def guarded(self, guard: Guard) -> None:
+        """See `Tap.guarded`."""
+        self._guard = guard
 
     def fire(self, key: HookKey, ctx: bytes) -> None:
         """See `Tap.fire`."""
@@ -200,11 +213,20 @@ class Replayer:
         if self._pace is not None:
             self._pace(event.time_ns)
         self.fed += 1
+        self._bring_stop(step)
         key = event.key
         if isinstance(key, GpioKey) and self._play(step, key):
             return 1  # the adapter brings it
         self._dispatch(key, event.ctx, event.slot, step.reads)
         return 1
+
+    def _bring_stop(self, step: Step) -> None:
+        if self._guard is None or step.stop is None or self._guard.is_stopped == bool(step.stop.value):
+            return
+        if step.stop.value:
+            self._guard.emergency_stop("as it was recorded", _SOMEBODY)
+        else:
+            self._guard.release_stop(_SOMEBODY)
 
     def _play(self, step: Step, key: GpioKey) -> bool:
         """Bring the line to its value; whether the edge itself takes the way over the line."""

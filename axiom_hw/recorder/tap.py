@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from axiom_hw.actuation import Guard
 from axiom_hw.backends.gpio import GpioBackend
 from axiom_hw.board import Board
 from axiom_hw.bpf.maps import Map
@@ -59,6 +60,10 @@ class Tap(Protocol):
 
     def gpio(self, backend: GpioBackend) -> GpioBackend:
         """The backend to open lines of."""
+        ...
+
+    def guarded(self, guard: Guard) -> None:
+        """The guard of the outputs, as soon as it is there."""
         ...
 
     def fire(self, key: HookKey, ctx: bytes) -> None:

@@ -18,6 +18,7 @@ from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.clock import MonotonicClock
 from axiom_hw.errors import RecordingError
 from axiom_hw.options import Options
+from axiom_hw.recorder.entries import What
 from axiom_hw.recorder.reading import Recording, read_recording, told_damage
 from axiom_hw.replay import Outcome, differences_to_record, doubts, replay
 from tests.bpf.engines import ENGINES
@@ -287,3 +288,46 @@ def test_programs_that_cant_be_recorded_leave_no_lines_taken(tmp_path: Path) -> 
     ):
         pass
     assert path.stat().st_size == 0
+
+
+def stopping_app() -> tuple[App, hw.ArrayView]:
+    app = App("stopping", BOARD)
+    driven = app.array("driven", hw.u64, 4)
+
+    @app.on("gpio/button/rising")
+    def stop(ctx: hw.GpioEvent) -> int:
+        hw.emergency_stop(7)
+        driven[0] += 1
+        return 0
+
+    @app.on("timer/5ms")
+    def drive(ctx: hw.TimerEvent) -> int:
+        if hw.gpio_set("led", ctx.count % 2) == 0:
+            driven[1] += 1
+        else:
+            driven[2] += 1
+        return 0
+
+    return app, driven
+
+
+def test_a_stop_of_a_program_and_its_release_by_a_person_replay(tmp_path: Path) -> None:
+    path = tmp_path / "a.axr"
+    app, driven = stopping_app()
+    options = Options(mock=True, duration_ns=100_000_000, engine=Engine.INTERP, record=str(path))
+    with app.running(options) as runtime:
+        assert runtime.guard is not None
+        guard = runtime.guard
+        app.bench.after("22ms").press("button")
+        runtime.scheduler.after(52_000_000, lambda *_: guard.release_stop("Ada"))
+        runtime.scheduler.after(82_000_000, lambda *_: guard.emergency_stop("enough", "Ada"))
+        app.wait()
+    assert driven[0] == 1
+    assert driven[1] > 6
+    assert driven[2] > 6
+    recording = read_recording(str(path))
+    assert [value.value for value in recording.values if value.what is What.STOP] == [0, 1]
+    again, driven_again = stopping_app()
+    outcome = replay(recording, again, BOARD, Engine.INTERP)
+    assert dict(driven_again) == dict(driven)
+    assert differences_to_record(recording, outcome) == ()
