@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from axiom_hw.bpf.engine.llvm.available import why_not
-from tests.bench import dispatch, path, pump
+from tests.bench import dispatch, iio, path, pump
 from tests.bench.__main__ import main
 
 
@@ -43,4 +43,15 @@ def test_pump_reports_three_sizes_of_reads_both_ways() -> None:
     assert [row.name for row in rows] == [
         f"an edge by {way}, {batch} a read" for batch in (1, 16, 64) for way in ("the native pump", "a loop of Python")
     ]
+    assert all(row.value > 0 for row in rows)
+
+
+@pytest.mark.llvm
+def test_iio_keeps_the_same_samples_all_ways() -> None:
+    rows = iio.run(scans=1000)
+    assert {row.name for row in rows} >= {
+        "samples by the native pump, a program a sample",
+        "samples by the native pump, a program a scan",
+        "samples by a loop of Python",
+    }
     assert all(row.value > 0 for row in rows)
