@@ -35,6 +35,7 @@ FILTER = """\
   3.510 s  sample 351  1.616 V
 seen 390 = passed 12 + dropped 378; lost 7; shown 12
 """
+LOST = "iio adc: 7 scans were lost, 390 came; raise its `length`, or lower its `rate`\n"
 TILT = """\
   0.200 s  tilt  18.5 degrees  led off
   0.340 s  tilt  30.3 degrees  led on
@@ -52,10 +53,11 @@ TILT = """\
 HEARTBEAT = "".join(f"tick {n:2}  ring counter {n:2}, map counter agrees\n" for n in range(1, 11))
 
 
-def run(*arguments: str) -> str:
+def run(*arguments: str, told: str = "") -> str:
+    """What is printed; `told` is expected on stderr."""
     command = [sys.executable, *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (ran.returncode, ran.stderr) == (0, told)
     return ran.stdout
 
 
@@ -91,10 +93,10 @@ def test_button_on_the_mock_bench(command: tuple[str, ...], engine: str) -> None
 
 
 @pytest.mark.llvm
-@pytest.mark.parametrize(("demo", "printed"), [("iio_filter", FILTER), ("imu_tilt", TILT)])
+@pytest.mark.parametrize(("demo", "printed", "told"), [("iio_filter", FILTER, LOST), ("imu_tilt", TILT, "")])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_sensors_on_the_mock_bench(demo: str, printed: str, engine: str) -> None:
-    assert run(f"demos/{demo}.py", "--mock", "--engine", engine) == printed
+def test_sensors_on_the_mock_bench(demo: str, printed: str, told: str, engine: str) -> None:
+    assert run(f"demos/{demo}.py", "--mock", "--engine", engine, told=told) == printed
 
 
 @pytest.mark.llvm
@@ -108,3 +110,57 @@ def test_the_object_beside_its_source_is_built_from_it() -> None:
     built = (ROOT / "demos/heartbeat/heartbeat.bpf.o").read_bytes()
     for name in re.findall(r"^} (\w+) SEC|^int (\w+)\(", source, re.MULTILINE):
         assert "".join(name).encode() in built
+
+
+GPS = """\
+ 1.000 s  latitude -0.0000500  longitude -0.0001000  satellites  7  lost 0
+ 3.000 s  latitude +0.0000000  longitude +0.0000000  satellites  9  lost 100
+ 4.000 s  latitude +0.0000250  longitude +0.0000500  satellites 10  lost 0
+ 5.000 s  latitude +0.0000500  longitude +0.0001000  satellites 11  lost 0
+sentences 4 RMC, 5 GGA; damaged 1
+"""
+CLIMATE = """\
+ 7.000 s  26.50 degC              fan  67 %
+ 9.000 s  28.00 degC              fan  90 %
+11.000 s  30.25 degC              fan 100 %
+13.000 s  27.00 degC              fan  75 %
+15.000 s  25.00 degC              fan  45 %
+17.000 s  24.50 degC              fan  37 %
+19.000 s  no reading: EREMOTEIO   fan  60 %
+20.000 s  no reading: EREMOTEIO   fan  60 %
+21.000 s  no reading: EREMOTEIO   fan  60 %
+22.000 s  no reading: EAGAIN      fan  60 %
+23.000 s  24.50 degC              fan  37 %
+24.000 s  23.75 degC              fan   0 %
+"""
+
+
+def run_with_losses(*arguments: str) -> tuple[str, list[str]]:
+    """What a demo prints, and what it says at its end about what was lost."""
+    command = [sys.executable, "-m", "axiom_hw", "run", *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
+    assert ran.returncode == 0
+    return ran.stdout, ran.stderr.splitlines()
+
+
+@pytest.mark.llvm
+@pytest.mark.parametrize("engine", ENGINES)
+def test_serial_gps_finds_each_damaged_byte(engine: str) -> None:
+    out, losses = run_with_losses("demos/serial_gps.py", "--mock", "--engine", engine)
+    assert out == GPS
+    assert losses == [
+        "serial gps: 100 bytes made no record, damaged, too long or overrun; beside them 10 records came"
+    ]
+
+
+@pytest.mark.llvm
+@pytest.mark.parametrize("engine", ENGINES)
+def test_climate_is_safe_without_its_sensor(engine: str) -> None:
+    out, losses = run_with_losses("demos/climate.py", "--mock", "--engine", engine)
+    assert out == CLIMATE
+    assert losses == [
+        "without climate, which is optional and tried again: sensor climate, address 0x76 of /dev/i2c-1: "
+        "nobody answers (EREMOTEIO)",
+        "    fix    check power and wires, SDA and SCL; `i2cdetect -y 1` shows who answers",
+        "sensor climate: 4 of 33 readings failed; the last: has measured nothing since it was switched on",
+    ]
