@@ -115,6 +115,18 @@ class IioSource:
         """The counters of one sensor. Raises `BoardError` for a name that the board doesn't have."""
         return self._readers[self._board.iio.index(self._board.iio_device(name))].counters
 
+    def losses(self) -> tuple[str, ...]:
+        """See `Losing.losses`."""
+        found = []
+        for reader in self._readers:
+            counters, name = reader.counters, f"{reader.declared.subsystem.value} {reader.declared.name}"
+            if counters.lost:
+                what = "raise its `length`, or lower its `rate`" if reader.is_buffered else "lower its `rate`"
+                found.append(f"{name}: {counters.lost} scans were lost, {counters.received} came; {what}")
+            if counters.failures:
+                found.append(f"{name}: {counters.failures} readings failed")
+        return tuple(found)
+
     def _wants(self, reader: Reader) -> bool:
         if self._reads_all or any(map(self._wanted, reader.keys)):
             return True
