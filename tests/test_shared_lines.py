@@ -7,10 +7,11 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
-from axiom_hw.actuation import Asker, Decision, Failure, Guard, Verdict, line_ops
+from axiom_hw.actuation import Asker, Decision, Failure, Guard, GuardState, Stop, Verdict, line_ops
 from axiom_hw.actuation.shared_lines import Ask, plain_ask
 from axiom_hw.board.model import Authority
 from axiom_hw.bpf.asm import assemble_insns
@@ -18,6 +19,7 @@ from axiom_hw.bpf.engine.interp import Interpreter
 from axiom_hw.bpf.engine.llvm.available import why_not
 from axiom_hw.bpf.engine.machine import NativeHelper
 from axiom_hw.bpf.helpers import BY_NAME
+from axiom_hw.bpf.maps.mem import store_u64
 from axiom_hw.bpf.spec import ProgramSpec
 from axiom_hw.bpf.verifier import verify
 from axiom_hw.clock import MonotonicClock
@@ -342,3 +344,34 @@ def test_a_program_drives_lines_by_itself(make_ask: MakeAsk, monkeypatch: pytest
         ("d1", 1, 1, Verdict.APPLIED), ("d1", -3, None, Verdict.REFUSED), ("gpio/0/line-7", 1, None, Verdict.UNKNOWN),
         ("d1", 1, 0, Verdict.STOPPED), ("d1", 1, 1, Verdict.APPLIED), ("d1", 1, None, Verdict.CLOSED),
     ]  # fmt: skip
+
+
+def test_a_guard_whose_memory_is_a_file_is_the_same(make_ask: MakeAsk, tmp_path: Path) -> None:
+    """Rows and ports begin anew with each process, stops and decisions stay; another process's stop counts at once."""
+    lines = FakeLines(2)
+    ask = make_ask(lines)
+    for number in (1, 3, 5):
+        state = GuardState.own(tmp_path, "x", 2)
+        guard = Guard(lines.actuators(native=True), MonotonicClock(), make_ask=lambda: ask, state=state)
+        native = guard.natives("p")[BY_NAME["gpio_set"].id]
+        assert guard.set_gpio(1, 1, "p") == 0
+        store_u64(state.memory, _lane_of(guard), line_ops.BUSY)  # killed within a write
+        assert native.function(native.mem, 7, 1) == -errno.ENODEV
+        assert [d.number for d in guard.audit()][-2:] == [number, number + 1]
+        state.close()
+    state = GuardState.own(tmp_path, "x", 2)
+    guard = Guard(lines.actuators(native=True), MonotonicClock(), make_ask=lambda: ask, state=state)
+    other = GuardState.look(tmp_path, "x")
+    assert other is not None
+    other.latch(Stop("from outside", "other", 1))
+    before = len(lines.written)
+    assert guard.set_gpio(1, 1, "p") == -errno.EPERM
+    assert lines.written[before:] == [(1, 0)]
+    assert guard.close() == ()
+
+
+def _lane_of(guard: Guard) -> int:
+    """Where the lane of line 1 lies in the guard's memory."""
+    row = guard._shared.row(0, 1)
+    assert row is not None
+    return row - guard._shared._mem.address + line_ops.LANE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from axiom_hw.board.model import Authority
 
@@ -18,10 +19,6 @@ class Asker:
     authority: Authority = Authority.PROGRAM
     drives: frozenset[str] | None = None
 
-    def may_drive(self, output: str, least: Authority) -> bool:
-        """Whether an output that demands `least` takes its orders."""
-        return self.authority >= least and (self.drives is None or output in self.drives)
-
 
 Source = str | Asker
 """A name alone is a program's."""
@@ -29,4 +26,9 @@ Source = str | Asker
 
 def asker_of(source: Source) -> Asker:
     """Who that is."""
-    return Asker(source) if isinstance(source, str) else source
+    return source if isinstance(source, Asker) else _program(source)
+
+
+@lru_cache(maxsize=256)
+def _program(name: str) -> Asker:
+    return Asker(name)

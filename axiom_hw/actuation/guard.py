@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from axiom_hw.actuation.actuator import CONSUMER, Actuator, open_actuators
-from axiom_hw.actuation.asker import Source, asker_of
+from axiom_hw.actuation.asker import Asker, Source, asker_of
 from axiom_hw.actuation.audit import Audit, Decision, Verdict
 from axiom_hw.actuation.lane import Lane, Order, safe_order
 from axiom_hw.actuation.shared_lines import MakeAsk, SharedLine, SharedLines, plain_ask
@@ -157,10 +157,11 @@ class Guard:
         EPERM the emergency stop is latched and the safe value was written instead, ESHUTDOWN closed, or what the device
         said. 0 also where another thread is writing this output and will write this next.
         """
-        lane, name = self._lines.get((chip_id, line)), asker_of(source).name
+        lane, asker = self._lines.get((chip_id, line)), asker_of(source)
+        name = asker.name
         if lane is None:
             return self._writer.refuse(f"gpio/{chip_id}/line{line}", name, value, Verdict.UNKNOWN, errno.ENODEV)
-        if (denied := self._denied(lane, source, value)) is not None:
+        if (denied := self._denied(lane, asker, value)) is not None:
             return denied
         if lane.row is not None:
             return self._shared.set(lane.row, value, name)
@@ -401,10 +402,11 @@ class Guard:
         self, chip_id: int, channel: int, wanted: int, source: Source, duty_of: Callable[[PwmChannel], int | None]
     ) -> int:
         """Order a duty; None is no value that the output takes."""
-        lane, name = self._channels.get((chip_id, channel)), asker_of(source).name
+        lane, asker = self._channels.get((chip_id, channel)), asker_of(source)
+        name = asker.name
         if lane is None or not isinstance(lane.actuator.output, PwmChannel):
             return self._writer.refuse(f"pwm/{chip_id}/channel{channel}", name, wanted, Verdict.UNKNOWN, errno.ENODEV)
-        if (denied := self._denied(lane, source, wanted)) is not None:
+        if (denied := self._denied(lane, asker, wanted)) is not None:
             return denied
         output = lane.actuator.output
         duty_ns = duty_of(output)
@@ -415,12 +417,11 @@ class Guard:
         verdict = Verdict.APPLIED if level == duty_ns else Verdict.CLAMPED
         return self._writer.submit(lane, Order(name, duty_ns, level, True, verdict))
 
-    def _denied(self, lane: Lane, source: Source, wanted: int) -> int | None:
+    def _denied(self, lane: Lane, asker: Asker, wanted: int) -> int | None:
         """The refusal where this one may not drive the output. Nothing is written: who may is not disturbed."""
-        asker, output = asker_of(source), lane.actuator.output
-        if asker.may_drive(output.name, output.authority):
+        if asker.authority >= lane.least and (asker.drives is None or lane.name in asker.drives):
             return None
-        return self._writer.refuse(output.name, asker.name, wanted, Verdict.DENIED, errno.EACCES)
+        return self._writer.refuse(lane.name, asker.name, wanted, Verdict.DENIED, errno.EACCES)
 
 
 def _refuse_without_timers(actuators: Sequence[Actuator], timers: Timers | None) -> None:

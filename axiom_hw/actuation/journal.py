@@ -26,6 +26,7 @@ NAMES_BYTES: Final = 8 + NAMES * NAME_BYTES  # their number, u64, then the texts
 _REST: Final = "others"  # the last one, when there are more than there is room for
 
 _NAMED: Final = 1 << 62  # an output by its name's number, where others are lines of chip 0
+_S: Final = 1_000_000_000
 _M64: Final = (1 << 64) - 1
 _ENTRY: Final = Struct("<QQQQQQI4xI")  # from SECONDS to ERRNO
 
@@ -101,18 +102,22 @@ class Journal:
         """What stands for an output's name in an entry."""
         return _NAMED | self._names.number(output)
 
-    def note(self, decision: Decision) -> None:
+    def note(
+        self, number: int, timestamp_ns: int, source: str, output: str, wanted: int, written: int | None,
+        verdict: Verdict, errno: int,
+    ) -> None:  # fmt: skip
         """Keep a decision; the oldest makes room. One whose room is being written just now isn't kept."""
-        mem, number = self._mem, decision.number
+        mem = self._mem
         entry = self._at + (number & (self._entries - 1)) * ops.ENTRY_BYTES
         old = load_u64(mem, entry + ops.TURN)
         if old & 1 or not cas_u64(mem, entry + ops.TURN, old, old | 1):
             return
-        seconds, ns = divmod(decision.timestamp_ns, 1_000_000_000)
-        written = ops.NOTHING if decision.written is None else decision.written & _M64
-        fields = (seconds, ns, self._names.number(decision.source), self.name_of(decision.output),
-                  decision.wanted & _M64, written, _NUMBERS[decision.verdict], decision.errno)  # fmt: skip
-        _ENTRY.pack_into(mem.u8, entry + ops.SECONDS, *fields)
+        names = self._names
+        _ENTRY.pack_into(
+            mem.u8, entry + ops.SECONDS, timestamp_ns // _S, timestamp_ns % _S, names.number(source),
+            _NAMED | names.number(output), wanted & _M64, ops.NOTHING if written is None else written & _M64,
+            _NUMBERS[verdict], errno,
+        )  # fmt: skip
         store_u64(mem, entry + ops.TURN, 2 * number)
 
     def decisions(self) -> list[Decision]:

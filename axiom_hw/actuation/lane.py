@@ -46,17 +46,21 @@ class Lane:
     """
 
     __slots__ = (
-        "_from_level", "_from_ns", "actuator", "enabled", "holder", "last_order_ns", "level", "pending", "row", "slew",
-        "source", "stepping", "target", "watching", "writing",
+        "_from_level", "_from_ns", "actuator", "enabled", "holder", "last_order_ns", "least", "level", "name",
+        "pending", "row", "slew", "source", "stepping", "takes_time", "target", "watchdog_ns", "watching", "writing",
     )  # fmt: skip
 
     def __init__(self, actuator: Actuator) -> None:
         self.actuator = actuator
+        self.name = actuator.output.name
+        self.least = int(actuator.output.authority)
+        self.watchdog_ns = actuator.output.watchdog_ns
         self.pending: deque[Order] = deque()
         self.writing = threading.Lock()
         self.holder = 0
         self.row: int | None = None  # of a line whose orders native code writes too: SharedLines has them instead
         self.slew = actuator.output.slew_ns_per_s if isinstance(actuator.output, PwmChannel) else 0
+        self.takes_time = bool(self.slew or self.watchdog_ns)  # so that timers see to it
         self.level, self.enabled = actuator.safe
         self.target: int | None = None  # where it is on its way to
         self.source = ""  # who ordered that

@@ -315,11 +315,11 @@ ASK_SOURCE: Final = 24
 ASK_VALUE: Final = 32
 ASK_BYTES: Final = 40
 
-ASK_SET, ASK_SAFE, ASK_FORCE, ASK_GET, ASK_NUMBER, ASK_STOP, ASK_EXPIRE = 0, 1, 2, 3, 4, 5, 6
+ASK_SET, ASK_SAFE, ASK_FORCE, ASK_GET, ASK_STOP, ASK_EXPIRE = 0, 1, 2, 3, 4, 5
 
 
 def ask(m: Mem, at: int) -> int:
-    """One of the functions above, or the next number of a decision, or one stop more."""
+    """One of the functions above, or one stop more."""
     what = load_u64(m, at + ASK_WHAT)
     s = load_u64(m, at + ASK_STATE)
     row = load_u64(m, at + ASK_ROW)
@@ -334,6 +334,4 @@ def ask(m: Mem, at: int) -> int:
         return _write(m, s, row, source, load_u64(m, row + SAFE), ANYBODYS)
     if what == ASK_GET:
         return get_line(m, s, row)
-    if what == ASK_NUMBER:
-        return fetch_add_u64(m, s + DECISIONS, 1) + 1
     return fetch_add_u64(m, s + STOPS, 1)

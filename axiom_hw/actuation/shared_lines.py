@@ -15,7 +15,7 @@ from axiom_hw.actuation.audit import Decision, Verdict
 from axiom_hw.actuation.journal import NAMES_BYTES, VERDICTS, Journal, Names
 from axiom_hw.bpf.engine.machine import NativeHelper
 from axiom_hw.bpf.helpers import BY_NAME
-from axiom_hw.bpf.maps.mem import Mem, load_u64, store_u32, store_u64, zero
+from axiom_hw.bpf.maps.mem import Mem, fetch_add_u64, load_u64, store_u32, store_u64, zero
 from axiom_hw.syscalls import PROCESS, address_of
 
 AUDIT_ENTRIES: Final = 256
@@ -161,11 +161,14 @@ class SharedLines:
 
     def next_number(self) -> int:
         """The number of a decision that Python keeps."""
-        return self._do(ops.ASK_NUMBER)
+        return fetch_add_u64(self._mem, DECISIONS_AT, 1) + 1
 
-    def note(self, decision: Decision) -> None:
+    def note(
+        self, timestamp_ns: int, source: str, output: str, wanted: int, written: int | None, verdict: Verdict,
+        errno: int,
+    ) -> None:  # fmt: skip
         """Keep a decision of Python's where those of native code are."""
-        self.journal.note(decision)
+        self.journal.note(self.next_number(), timestamp_ns, source, output, wanted, written, verdict, errno)
 
     def natives(self, source: str) -> Mapping[int, NativeHelper]:
         """The helpers of a program in restricted Python; `source` is the program, for the audit."""

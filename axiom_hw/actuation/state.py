@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
-from axiom_hw.actuation.audit import Decision, Verdict
+from axiom_hw.actuation.audit import Verdict
 from axiom_hw.actuation.journal import Journal
 from axiom_hw.actuation.shared_lines import ACKNOWLEDGED_AT, DECISIONS_AT, STOPS_AT, bytes_of, journal_in
 from axiom_hw.bpf.maps.mem import Mem, fetch_add_u64, load_u64, store_u64
@@ -199,8 +199,7 @@ class GuardState:
     def note(self, source: str, output: str, written: int | None, verdict: Verdict, number: int = 0) -> None:
         """Keep a decision that another process made; `number` is an errno or 0."""
         turn = fetch_add_u64(self.memory, DECISIONS_AT, 1) + 1
-        wanted = written or 0
-        self.journal.note(Decision(turn, time.monotonic_ns(), source, output, wanted, written, verdict, number))
+        self.journal.note(turn, time.monotonic_ns(), source, output, written or 0, written, verdict, number)
 
 
 def guarded_boards(directory: Path) -> tuple[str, ...]:

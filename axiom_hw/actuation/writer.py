@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
-from axiom_hw.actuation.audit import Audit, Decision, Verdict
+from axiom_hw.actuation.audit import Audit, Verdict
 from axiom_hw.actuation.lane import Kind, Lane, Order, safe_order
 from axiom_hw.actuation.shared_lines import SharedLines
 from axiom_hw.board import PwmChannel
@@ -82,14 +82,14 @@ class Writer:
 
     def write(self, lane: Lane, order: Order) -> PwmEvent | None:
         """Decide and write one order; the latch is looked at here, after which only a stop's own order can follow."""
-        output, now_ns = lane.actuator.output, self._clock.now_ns()
+        output, now_ns, kind = lane.actuator.output, self._clock.now_ns(), order.kind
         level, enabled, verdict, number = order.level, order.enabled, order.verdict, 0
-        is_safe = order.kind in (Kind.SAFE, Kind.EXPIRED)
-        if order.kind is Kind.EXPIRED and not self._is_late(lane, now_ns):
+        is_safe = kind is Kind.SAFE or kind is Kind.EXPIRED
+        if kind is Kind.EXPIRED and not self._is_late(lane, now_ns):
             return None
         if not is_safe:
             now = self._shared.verdict()
-            if order.kind is Kind.STEP and (lane.target is None or now is not Verdict.APPLIED):
+            if kind is Kind.STEP and (lane.target is None or now is not Verdict.APPLIED):
                 return None  # the way has ended meanwhile
             if now is Verdict.CLOSED:
                 self.record(order.source, output.name, order.wanted, None, Verdict.CLOSED, errno.ESHUTDOWN)
@@ -97,9 +97,9 @@ class Writer:
                 return None
             if now is Verdict.STOPPED:
                 (level, enabled), verdict, number, is_safe = lane.actuator.safe, Verdict.STOPPED, errno.EPERM, True
-            elif order.kind is Kind.STEP:
+            elif kind is Kind.STEP:
                 level = lane.stands(now_ns)
-            else:
+            elif lane.slew:
                 level = lane.head_for(order.level, now_ns)
                 verdict = verdict if level == order.level else Verdict.SLEWED
                 lane.source = order.source
@@ -116,11 +116,12 @@ class Writer:
             lane.made_safe()
         else:
             lane.written(level, enabled)
-            if order.kind is Kind.ORDINARY:
+            if kind is Kind.ORDINARY:
                 lane.last_order_ns = now_ns
-        if order.kind is not Kind.STEP or lane.target is None:  # of a way, the order and its end are kept
+        if kind is not Kind.STEP or lane.target is None:  # of a way, the order and its end are kept
             self.record(order.source, output.name, order.wanted, level, verdict, number)
-        self._look_after(lane, now_ns)
+        if lane.takes_time:
+            self._look_after(lane, now_ns)
         if not isinstance(output, PwmChannel):
             return None
         after_ns, polarity = self._clock.now_ns(), int(output.polarity)
@@ -135,8 +136,7 @@ class Writer:
         """Note a decision."""
         now_ns = self._clock.now_ns()
         if self._keeps_all:
-            turn = self._shared.next_number()
-            self._shared.note(Decision(turn, now_ns, source, output, wanted, written, verdict, number))
+            self._shared.note(now_ns, source, output, wanted, written, verdict, number)
         else:
             self._audit.record(now_ns, source, output, wanted, written, verdict, number)
 
@@ -160,10 +160,9 @@ class Writer:
         if lane.target is not None and not lane.stepping:
             lane.stepping = True
             self._timers.at(now_ns + lane.step_ns(), partial(self._step, lane))
-        watchdog_ns = lane.actuator.output.watchdog_ns
-        if watchdog_ns and lane.last_order_ns is not None and not lane.watching:
+        if lane.watchdog_ns and lane.last_order_ns is not None and not lane.watching:
             lane.watching = True
-            self._timers.at(lane.last_order_ns + watchdog_ns, partial(self._expire, lane))
+            self._timers.at(lane.last_order_ns + lane.watchdog_ns, partial(self._expire, lane))
 
     def _step(self, lane: Lane, *_expiration: int) -> None:
         lane.stepping = False
@@ -180,7 +179,7 @@ class Writer:
         last_ns = lane.last_order_ns
         if last_ns is None:
             return False
-        if now_ns - last_ns >= lane.actuator.output.watchdog_ns:
+        if now_ns - last_ns >= lane.watchdog_ns:
             return True
         self._look_after(lane, now_ns)
         return False
