@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from errno import EIO
 from functools import partial
-from importlib.metadata import version
 from typing import Final
 
 from axiom_hw.actuation import Guard
@@ -81,6 +80,8 @@ class Recorder:
         """See `Tap.connect`. Raises `RecordingError` where the file can't be made."""
         if self._stream is not None:
             raise RecordingError(self.path, "has recorded a run already", "make a Recorder for each run")
+        from importlib.metadata import version  # here: it takes a while to load
+
         self._bench = bench
         board = bench.board
         header = Header(

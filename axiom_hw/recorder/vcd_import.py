@@ -11,7 +11,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from io import BufferedIOBase
 from typing import Any, Final, cast
 
@@ -82,6 +81,8 @@ def read_vcd(stream: BufferedIOBase, name: str) -> Capture:
 def import_capture(capture: Capture, board: Board, wanted: Mapping[str, str], name: str, path: str) -> int:
     """Write a recording to `path`; how many edges it has. `wanted` maps wires of the capture to inputs of the board;
     where it is empty, wires that are named like inputs are taken. Raises `RecordingError`, `BoardError`."""
+    from importlib.metadata import version  # here: it takes a while to load
+
     chosen = _chosen(capture, board, wanted, name)
     starts: list[Entry] = []
     events: list[Event] = []

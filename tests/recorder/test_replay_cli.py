@@ -16,6 +16,7 @@ from tests.recorder.sessions import press, written
 
 ROOT = Path(__file__).parents[2]
 DEMO = str(ROOT / "demos/button.py")
+pytestmark = pytest.mark.llvm  # programs in Python are compiled
 EDGES_MS = [305, 425, 827, 917, 1165, 1765]
 
 

@@ -48,6 +48,7 @@ safe = "off"
     "exact",
     "exact.toml",
 )
+pytestmark = pytest.mark.llvm  # programs in Python are compiled
 TIMES = 20
 
 
