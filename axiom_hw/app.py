@@ -48,8 +48,6 @@ from axiom_hw.levels import show_outputs
 from axiom_hw.options import Options, parse_options
 from axiom_hw.outputs import Outputs
 from axiom_hw.programs import Written, written
-from axiom_hw.recorder.recorder import Recorder
-from axiom_hw.replay import Replayed
 from axiom_hw.runtime import Runtime
 from axiom_hw.shared_maps import SharedMaps
 from axiom_hw.source import read_object
@@ -58,6 +56,7 @@ from axiom_hw.waiting import Pace, PacedWaiter
 
 if TYPE_CHECKING:
     from axiom_hw.keeping import Kept
+    from axiom_hw.recorder.tap import Tap
 
 Scenario = Callable[[MockBench], None]
 IDLE_RUN_S = 10  # of virtual time, behind the last step of the scenario where there is one
@@ -411,10 +410,12 @@ class App:
             on_fault=console.FaultTeller(), on_trace=console.tell_trace if options.trace else None,
             on_error=self._device_failed, engine=options.engine, cache=open_cache(options.cache),
             on_engine=console.tell, on_trouble=console.tell,
-            tap=Recorder(options.record, on_error=console.tell) if options.record is not None else None,
+            tap=_recorder(options.record) if options.record is not None else None,
         )  # fmt: skip
 
     def _compose_replay(self, options: Options, file: str, board: Board | None) -> Runtime:
+        from axiom_hw.replay import Replayed  # here, and below: it takes a while to load
+
         found = Replayed.open(file, board, through_lines=True, real_time=options.real_time)
         console.tell_damage(found.recording)
         self.bench = found.bench
@@ -459,6 +460,12 @@ class _Program:
         except HookError as error:
             place = f"{self.place}: {error.place}" if self.place else error.place
             raise HookError(place, error.problem, error.fix) from None
+
+
+def _recorder(file: str) -> Tap:
+    from axiom_hw.recorder.recorder import Recorder
+
+    return Recorder(file, on_error=console.tell)
 
 
 def _watched(app: App, scenario: Scenario | None, bench: MockBench) -> None:

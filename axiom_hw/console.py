@@ -13,20 +13,22 @@ from errno import ENODEV
 from pathlib import Path
 from traceback import FrameSummary, StackSummary, TracebackException
 from types import FrameType, TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from axiom_hw.adapters.source import Losing
 from axiom_hw.backends.limits import GpioChoice, limits_of
 from axiom_hw.board import Board, detect
 from axiom_hw.board.find import other_machine
-from axiom_hw.adapters.source import Losing
 from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.bpf.maps import HashMap, Map, RingReader
 from axiom_hw.engines import why_not
 from axiom_hw.errors import AxiomError, BackendError, Fault
 from axiom_hw.hooks import Link
-from axiom_hw.recorder.reading import Recording, told_damage
-from axiom_hw.recorder.recorder import Recorder
 from axiom_hw.runtime import Runtime, Trace
+
+if TYPE_CHECKING:
+    from axiom_hw.recorder.reading import Recording
+    from axiom_hw.recorder.tap import Tap
 
 _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal went away, as when an SSH connection drops
 _TOLD: Final[list[str]] = []  # why there is no native code, once that was said
@@ -146,12 +148,18 @@ def tell_gpio(choice: GpioChoice) -> None:
 
 def tell_damage(recording: Recording) -> None:
     """Print what is lost of a recording."""
+    from axiom_hw.recorder.reading import told_damage  # here: it takes a while to load
+
     if told := told_damage(recording):
         print(told, file=sys.stderr)
 
 
-def tell_recorded(recorder: Recorder) -> None:
-    """Print what became of a recording: nothing is lost silently."""
+def tell_recorded(recorder: Tap) -> None:
+    """Print what became of a recording, if that is what the tap makes: nothing is lost silently."""
+    from axiom_hw.recorder.recorder import Recorder  # here: it takes a while to load
+
+    if not isinstance(recorder, Recorder):
+        return
     stream = recorder.stream
     size = f"{stream.written_bytes} bytes"
     print(f"recorded {stream.events} events to {recorder.path}, {size}", file=sys.stderr)
@@ -196,7 +204,7 @@ def report(runtime: Runtime, readers: Iterable[RingReader[Any]], maps: Iterable[
     for hook in runtime.executor.stats().hooks:
         if hook.overflows:
             print(f"{hook.key}: {hook.overflows} events were dropped, because too many waited", file=sys.stderr)
-    if isinstance(runtime.tap, Recorder):
+    if runtime.tap is not None:
         tell_recorded(runtime.tap)
     for source in runtime.sources:
         if isinstance(source, Losing):
