@@ -148,9 +148,7 @@ def run_with_losses(*arguments: str) -> tuple[str, list[str]]:
 def test_serial_gps_finds_each_damaged_byte(engine: str) -> None:
     out, losses = run_with_losses("demos/serial_gps.py", "--mock", "--engine", engine)
     assert out == GPS
-    assert losses == [
-        "serial gps: 100 bytes made no record, damaged, too long or overrun; beside them 10 records came"
-    ]
+    assert losses == ["serial gps: 100 bytes made no record, damaged, too long or overrun; beside them 10 records came"]
 
 
 @pytest.mark.llvm
