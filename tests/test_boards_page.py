@@ -14,6 +14,7 @@ from axiom_hw.board.iio import HWMON_KEYS, IIO_KEYS
 from axiom_hw.board.reference import SECTIONS
 from axiom_hw.board.rows import INPUT_KEYS, OUTPUT_KEYS
 from axiom_hw.board.serial import SERIAL_KEYS
+from axiom_hw.board.watch_table import WATCH_KEYS
 from axiom_hw.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +29,7 @@ TABLES = {
     "i2c_bus": BUS_KEYS,
     "sensor": SENSOR_KEYS,
     "serial": SERIAL_KEYS,
+    "watch": WATCH_KEYS,
 }
 
 

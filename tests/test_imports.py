@@ -38,6 +38,7 @@ LAYERS = (
         "supervisor",
         "supervisor_process",
         "waiting",
+        "watch",
     ),
     ("service", "testing", "gpiozero_factory"),
     ("cli",),

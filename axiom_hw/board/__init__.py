@@ -8,6 +8,7 @@ models.py  the machines that are known: their chips, buses, ports and overlays
 machine.py which machine this is
 iio.py     sensors of the kernel: [iio.NAME] and [hwmon.NAME]
 outputs.py what an output says beyond its device: authority, watchdog, slew; servos and motors
+watch.py   watchers: [watch.NAME]; watch_field.py what they look at, watch_orders.py what they drive, watch_table.py
 units.py   "5ms" to nanoseconds
 find.py    where board files lie, and which one is for this machine
 """

@@ -20,11 +20,12 @@ from axiom_hw.board.pins import known_chip, known_pwm
 from axiom_hw.board.rows import INPUT_KEYS, OUTPUT_KEYS, input_row, output_row
 from axiom_hw.board.serial import SERIAL_KEYS, serial_row
 from axiom_hw.board.table import Places, Table
+from axiom_hw.board.watch_table import WATCH_KEYS, watch_row
 from axiom_hw.errors import BoardError
 
 _TOP: Final = (
     "model", "description", "watchdog", "chip", "pwm_chip", "input", "output",
-    "iio", "hwmon", "i2c_bus", "sensor", "serial",
+    "iio", "hwmon", "i2c_bus", "sensor", "serial", "watch",
 )  # fmt: skip
 _CHIP: Final = ("label", "lines", "event_buffer_size", "line_names")
 _PWM_CHIP: Final = ("device", "channels")
@@ -72,10 +73,11 @@ def parse_board(text: str, name: str, source: str) -> Board:
     sensors = _named(top, "sensor", SENSOR_KEYS, lambda name, table: sensor_row(name, table, buses))
     refuse_same_addresses(top, sensors, buses)
     serial_ports = _named(top, "serial", SERIAL_KEYS, serial_row)
+    watches = _named(top, "watch", WATCH_KEYS, lambda name, table: watch_row(name, table, outputs))
     refuse_conflicts(places, chips, pwm_chips, inputs, outputs)
     return Board(
         name, source, chips, inputs, outputs, pwm_chips, top.text("model"), top.text("description"), watchdog_ns(top),
-        iio=iio, i2c_buses=buses, sensors=sensors, serial_ports=serial_ports,
+        iio=iio, i2c_buses=buses, sensors=sensors, serial_ports=serial_ports, watches=watches,
     )  # fmt: skip
 
 

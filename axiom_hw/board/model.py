@@ -13,6 +13,7 @@ from enum import Enum, IntEnum
 from axiom_hw.board.i2c import Sensor, SensorBus
 from axiom_hw.board.iio import IioDevice
 from axiom_hw.board.serial import SerialPort
+from axiom_hw.board.watch import Watch
 from axiom_hw.errors import BoardError
 
 
@@ -190,6 +191,7 @@ class Board:
     i2c_buses: tuple[SensorBus, ...] = ()
     sensors: tuple[Sensor, ...] = ()
     serial_ports: tuple[SerialPort, ...] = ()
+    watches: tuple[Watch, ...] = ()
 
     def input(self, name: str) -> InputLine:
         """The input of that name. Raises `BoardError`, which names the nearest ones."""

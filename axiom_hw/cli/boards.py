@@ -81,6 +81,10 @@ def show_board(board: Board) -> None:
         (one.name, one.where, str(one.baud), f"{one.framing.value} {one.size or ''}".strip(), one.checksum.value)
         for one in board.serial_ports
     ])  # fmt: skip
+    _section(("WATCHER", "ON", "TRUE WHEN", "THEN", "ELSE"), [
+        (one.name, one.on, f"{one.field} {one.condition}", one.then or "-", one.otherwise or "-")
+        for one in board.watches
+    ])  # fmt: skip
 
 
 def _keys() -> None:

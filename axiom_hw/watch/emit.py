@@ -1,0 +1,219 @@
+"""The watchers of one hook as one program, or as several where they are many: straight code, all constants in place.
+
+A condition costs some instructions an event; a program of its own would cost a dispatch. In the program, r7 is the
+address of the state, r8 the context, r9 the time of the event. A number is loaded anew for each watcher: what one
+learns about it would otherwise be another state for the proof of all behind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from axiom_hw.board.watch import Watch
+from axiom_hw.board.watch_field import Number, number_of
+from axiom_hw.board.watch_orders import Setting
+from axiom_hw.bpf.spec import MapSpec, MapType, ProgramSpec
+from axiom_hw.events import ctx_of
+from axiom_hw.watch.code import Code
+from axiom_hw.watch.condition import load_number, unless_begun, unless_changed, unless_ended
+from axiom_hw.watch.rings import Tellers
+from axiom_hw.watch.state import HELD_COUNT, PREVIOUS, SEEN, Row, row_of
+
+PROGRAM_WATCHERS: Final = 500  # of one program; LLVM takes longer for one long function than for two
+STATE: Final = ".state"  # the map; each program has its own
+
+_X, _REFERENCE, _WAS, _STATE, _CTX, _NOW = 1, 2, 6, 7, 8, 9
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A watcher that is ready: with its id, the ring that it tells, and the calls that carry out its orders."""
+
+    id: int
+    watch: Watch
+    ring: MapSpec | None = None
+    settings: tuple[Setting, ...] = ()
+    end_settings: tuple[Setting, ...] = ()
+
+
+def programs_of(on: str, watchers: Sequence[Listed]) -> tuple[ProgramSpec, ...]:
+    """The programs that look at the events of the hook `on` for these watchers, in their order.
+
+    Raises `SpecError`, `HookError` with the name of a watcher whose field isn't there.
+    """
+    name = "watch_" + re.sub(r"\W+", "_", on)
+    parts = [watchers[at : at + PROGRAM_WATCHERS] for at in range(0, len(watchers), PROGRAM_WATCHERS)]
+    return tuple(
+        _Program(on, part).spec(name if len(parts) == 1 else f"{name}_{number}") for number, part in enumerate(parts, 1)
+    )
+
+
+class _Program:
+    """One program in the making.
+
+    Synchronization: one thread.
+    """
+
+    def __init__(self, on: str, watchers: Sequence[Listed]) -> None:
+        self._on = on
+        self._ctx = ctx_of(on)
+        self._watchers = watchers
+        self._numbers = [number_of(one.watch) for one in watchers]
+        self._code = Code()
+        self._tellers = Tellers(self._code)
+        self._rings: list[MapSpec] = []
+        for one in watchers:
+            if one.ring is not None and one.ring not in self._rings:
+                self._rings.append(one.ring)
+        told = (
+            number
+            for one, number in zip(watchers, self._numbers, strict=True)
+            if one.ring is not None and one.watch.condition.test.is_level
+        )
+        self._previous = {number: PREVIOUS + 8 * index for index, number in enumerate(dict.fromkeys(told))}
+        at = PREVIOUS + 8 * len(self._previous)
+        self._rows: list[Row] = []
+        for one in watchers:
+            self._rows.append(row_of(one.watch, at, one.ring is not None))
+            at = self._rows[-1].end
+        self._state = MapSpec(STATE, MapType.ARRAY, 4, at, 1)
+
+    def spec(self, name: str) -> ProgramSpec:
+        """All of it."""
+        code = self._code
+        started = code.label()
+        layout = self._ctx.layout
+        assert layout is not None
+        (timestamp,) = (field for field in layout.fields if field.name == "timestamp_ns")
+        code.move(_CTX, 1)
+        code.load(_NOW, _CTX, timestamp.offset)
+        code.map_value(_STATE, 0)
+        self._first_event(started)
+        code.place(started)
+        for one, number, row in zip(self._watchers, self._numbers, self._rows, strict=True):
+            self._watcher(one, number, row)
+        self._keep_previous()
+        code.number(0, 0)
+        code.op("exit")
+        functions = {0: name, **self._tellers.emit()}
+        maps = (self._state, *self._rings)
+        return ProgramSpec(name, code.finish(), maps, self._ctx, self._on, functions=MappingProxyType(functions))
+
+    def _first_event(self, started: int) -> None:
+        """On the first event nothing has changed, and outputs of conditions that don't hold are told so."""
+        code, first = self._code, self._code.label()
+        code.load(_X, _STATE, SEEN, 32)
+        code.jump_if("eq", _X, 0, first, 0)
+        code.jump(started)
+        code.place(first)
+        code.store_number(_STATE, SEEN, 1, 32)
+        self._keep_previous()
+        for one, number, row in zip(self._watchers, self._numbers, self._rows, strict=True):
+            if not one.watch.condition.test.is_level:
+                load_number(code, number, _CTX)
+                code.store(_STATE, row.reference, _X)
+            elif one.end_settings:
+                done, ended = code.label(), code.label()
+                load_number(code, number, _CTX)
+                unless_begun(code, number, one.watch.condition, ended)
+                code.jump(done)
+                code.place(ended)
+                self._carry_out(one.end_settings)
+                code.place(done)
+
+    def _keep_previous(self) -> None:
+        for number, at in self._previous.items():
+            load_number(self._code, number, _CTX)
+            self._code.store(_STATE, at, _X)
+
+    def _watcher(self, one: Listed, number: Number, row: Row) -> None:
+        """Without a firing it goes by way of `quiet`, where an earlier one may be left to tell; with one to `past`."""
+        code, past, quiet = self._code, self._code.label(), self._code.label()
+        load_number(code, number, _CTX)
+        if one.watch.condition.test.is_level:
+            self._level(one, number, row, quiet, past)
+        else:
+            self._change(one, number, row, quiet, past)
+        code.place(quiet)
+        if row.due >= 0:
+            assert one.ring is not None
+            code.load(_X, _STATE, row.due + HELD_COUNT, 32)
+            code.jump_if("eq", _X, 0, past, 0)
+            code.load(_X, _STATE, row.due)
+            code.jump_if_reg("lt", _NOW, _X, past)
+            self._point_to(row)
+            code.move(4, _NOW)
+            code.call(self._tellers.of(self._ring_index(one.ring), one.watch.interval_ns).flush)
+        code.place(past)
+
+    def _level(self, one: Listed, number: Number, row: Row, quiet: int, past: int) -> None:
+        code, held, condition = self._code, self._code.label(), one.watch.condition
+        code.load(2, _STATE, row.holds, 32)
+        code.jump_if("ne", 2, 0, held, 0)
+        unless_begun(code, number, condition, quiet)
+        code.store_number(_STATE, row.holds, 1, 32)
+        self._begin(one)
+        self._tell_level(one, number, row, became=1)
+        code.jump(past)
+        code.place(held)
+        unless_ended(code, number, condition, quiet)
+        code.store_number(_STATE, row.holds, 0, 32)
+        self._carry_out(one.end_settings)
+        if one.watch.ends and one.ring is not None:
+            self._tell_level(one, number, row, became=0)
+            if row.due >= 0:
+                code.jump(past)
+
+    def _tell_level(self, one: Listed, number: Number, row: Row, became: int) -> None:
+        if one.ring is not None:
+            load_number(self._code, number, _CTX, into=2)
+            self._code.load(3, _STATE, self._previous[number])
+            self._tell(one, row, became)
+
+    def _change(self, one: Listed, number: Number, row: Row, quiet: int, past: int) -> None:
+        code = self._code
+        code.load(_REFERENCE, _STATE, row.reference)
+        unless_changed(code, number, one.watch.condition, quiet)
+        code.move(_WAS, _REFERENCE)
+        code.store(_STATE, row.reference, _X)
+        self._begin(one)
+        if one.ring is not None:
+            load_number(code, number, _CTX, into=2)
+            code.move(3, _WAS)
+            self._tell(one, row, became=1)
+            if row.due >= 0:
+                code.jump(past)
+
+    def _begin(self, one: Listed) -> None:
+        """Outputs first: whoever reads of the firing finds them done."""
+        if one.watch.stop is not None:
+            self._code.number(1, one.watch.stop)
+            self._code.call_helper("emergency_stop")
+        self._carry_out(one.settings)
+
+    def _carry_out(self, settings: tuple[Setting, ...]) -> None:
+        for setting in settings:
+            for register, argument in enumerate(setting.arguments, 1):
+                self._code.number(register, argument)
+            self._code.call_helper(setting.helper)
+
+    def _tell(self, one: Listed, row: Row, became: int) -> None:
+        """r2 is the number, r3 the previous one."""
+        assert one.ring is not None
+        code = self._code
+        if row.due >= 0:
+            self._point_to(row)
+        code.move(4, _NOW)
+        code.number(5, one.id | became << 32)
+        code.call(self._tellers.of(self._ring_index(one.ring), one.watch.interval_ns).tell)
+
+    def _point_to(self, row: Row) -> None:
+        self._code.move(1, _STATE)
+        self._code.op("add64 imm", 1, imm=row.due)
+
+    def _ring_index(self, ring: MapSpec) -> int:
+        return 1 + self._rings.index(ring)
