@@ -21,6 +21,7 @@ from axiom_hw.keys import HookKey, IioKey, ScanKey
 from axiom_hw.syscalls import PROCESS, address_of
 
 BATCH: Final = 64  # scans a read
+_BATCHES: Final = 16  # then somebody looks whether to go on: a fast sensor may never be empty
 
 Fire = Callable[[HookKey, bytes], object]
 
@@ -159,7 +160,11 @@ class Reader:
         """Fire what is there now, and say how many events that were; None when the device is gone. Never waits."""
         fired = 0
         try:
-            while self.capture is not None and (data := self.capture.read(BATCH)):
+            for _ in range(_BATCHES if self.capture is not None else 0):
+                assert self.capture is not None
+                data = self.capture.read(BATCH)
+                if not data:
+                    break
                 fired += self._deliver(data, self.capture.format.size)
             if self.crossings is not None:
                 for crossing in self.crossings.read():
