@@ -98,6 +98,7 @@ class FakeIio(KernelFiles):
         return folder
 
     def unplug(self, device: FakeDevice) -> None:
+        del self.by_name[device.folder.name]
         for path in sorted(device.folder.rglob("*"), reverse=True):
             path.unlink() if path.is_file() or path.is_symlink() else path.rmdir()
         device.folder.rmdir()
@@ -147,7 +148,9 @@ class FakeIio(KernelFiles):
 
     def open(self, path: Path) -> int:
         self._fail(path)
-        device = self.by_name[path.name]
+        device = self.by_name.get(path.name)
+        if device is None:
+            raise _error(errno.ENODEV)
         if device.is_open:
             raise _error(errno.EBUSY)
         if device.ours >= 0:
