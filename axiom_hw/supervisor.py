@@ -29,6 +29,7 @@ from axiom_hw.errors import OutputError
 
 READY: Final = b"R"
 GOODBYE: Final = b"G"
+LENGTH_BYTES: Final = 4  # of the plan, in front of it
 _READY_S: Final = 20.0  # importing takes half a second on a slow board, and more while others start
 _GOODBYE_S: Final = 5.0
 # The package is found where this process found it, wherever the script lies.
@@ -71,7 +72,8 @@ class Supervisor:
                 cwd="/",
             )  # fmt: skip
             assert process.stdin is not None
-            pickle.dump(plan, process.stdin)
+            data = pickle.dumps(plan)
+            process.stdin.write(len(data).to_bytes(LENGTH_BYTES, "little") + data)
             process.stdin.flush()
         except OSError as error:
             raise _failed(f"can't be started: {error}") from None

@@ -25,7 +25,7 @@ from axiom_hw.board import PwmChannel
 from axiom_hw.clock import VirtualClock
 from axiom_hw.errors import BackendError
 from axiom_hw.scheduler import Scheduler
-from axiom_hw.supervisor import GOODBYE, READY, Plan
+from axiom_hw.supervisor import GOODBYE, LENGTH_BYTES, READY, Plan
 
 NAME: Final = "supervisor"
 _AGAIN_S: Final = 0.001
@@ -40,18 +40,30 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     with suppress(PermissionError):  # as root: when it acts, it should come before others
         os.nice(-10)
-    plan: Plan = pickle.load(sys.stdin.buffer)
+    pipe = sys.stdin.fileno()
+    plan: Plan = pickle.loads(_exactly(pipe, int.from_bytes(_exactly(pipe, LENGTH_BYTES), "little")))
     devices = _Mock(plan) if plan.wires is not None else _Real(plan)
     devices.warm_up()
     process = os.pidfd_open(plan.pid)
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
-    watch = Watch(plan, process, sys.stdin.fileno(), time.monotonic_ns)
+    watch = Watch(plan, process, pipe, time.monotonic_ns)
     if not watch.until_gone():
         return
     began_ns = time.monotonic_ns()
     failures = devices.make_safe()
     _tell(plan, failures, time.monotonic_ns() - began_ns)
+
+
+def _exactly(fd: int, count: int) -> bytes:
+    """So many bytes and no more: a goodbye may lie behind them already, which a buffer would swallow."""
+    found = b""
+    while len(found) < count:
+        more = os.read(fd, count - len(found))
+        if not more:
+            raise SystemExit(0)  # the other process ended before it had an output
+        found += more
+    return found
 
 
 class Watch:

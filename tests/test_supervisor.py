@@ -98,3 +98,10 @@ def test_a_goodbye_leaves_the_outputs_alone(tmp_path: Path) -> None:
     started.say_goodbye()
     assert started._process.returncode == 0
     assert not any(wires.read_bytes())
+
+
+def test_a_goodbye_may_come_before_it_is_ready(tmp_path: Path) -> None:
+    """As where a device can't be had: a run that fails at its start must not wait for it."""
+    started = Supervisor.start(Plan(os.getpid(), BOARD, tmp_path, wires=tmp_path / "wires"))
+    started.say_goodbye()
+    assert started._process.returncode == 0, "it was not killed"

@@ -32,8 +32,8 @@ PROG: Final = "axiom-hw"
 
 # In the order in which --help shows them.
 VERBS: Final = (
-    "run", "verify", "exec", "replay", "export", "import", "stop", "audit", "asm", "disasm", "boards", "doctor",
-    "explain", "helpers", "header",
+    "run", "verify", "exec", "replay", "export", "import", "audit", "asm", "disasm", "boards", "doctor", "explain",
+    "helpers", "header", "stop",  # the last, because it has verbs of its own: groups come behind
 )  # fmt: skip
 
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
