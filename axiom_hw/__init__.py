@@ -64,6 +64,15 @@ if TYPE_CHECKING:
     from axiom_hw.hooks import Link as Link
     from axiom_hw.options import Options as Options
     from axiom_hw.runtime import Runtime as Runtime
+    from axiom_hw.watch.conditions import above as above
+    from axiom_hw.watch.conditions import at_least as at_least
+    from axiom_hw.watch.conditions import at_most as at_most
+    from axiom_hw.watch.conditions import below as below
+    from axiom_hw.watch.conditions import changed as changed
+    from axiom_hw.watch.conditions import changed_percent as changed_percent
+    from axiom_hw.watch.conditions import equal as equal
+    from axiom_hw.watch.conditions import not_equal as not_equal
+    from axiom_hw.watch.event import WatchEvent as WatchEvent
 
 # A name is imported when it is first used: most users of a part, the command line among them, need few of them.
 _PUBLIC = {
@@ -82,6 +91,8 @@ _PUBLIC = {
     "hooks": "Link",
     "options": "Options",
     "runtime": "Runtime",
+    "watch.conditions": "above at_least at_most below changed changed_percent equal not_equal",
+    "watch.event": "WatchEvent",
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 

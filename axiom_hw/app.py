@@ -20,9 +20,9 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,6 +32,7 @@ from axiom_hw.backends.sysfs_iio import SysfsIio
 from axiom_hw.backends.sysfs_pwm import SysfsPwm
 from axiom_hw.bench import MockBench
 from axiom_hw.board import Board, load_board
+from axiom_hw.board.watch import Condition
 from axiom_hw.bpf.insn import Insn
 from axiom_hw.bpf.layout import Layout, Scalar
 from axiom_hw.bpf.maps import ArrayMap, ArrayView, HashMap, HashView, Map, RingBuf, RingReader
@@ -41,18 +42,21 @@ from axiom_hw.bpf.verified import Verified
 from axiom_hw.bpf.verifier import verify
 from axiom_hw.clock import Clock, MonotonicClock, VirtualClock
 from axiom_hw.engines import open_cache
-from axiom_hw.errors import AxiomError, HookError, SpecError
+from axiom_hw.errors import AxiomError, SpecError
 from axiom_hw.events import ctx_of
 from axiom_hw.hooks import Link
 from axiom_hw.levels import show_outputs
 from axiom_hw.options import Options, parse_options
 from axiom_hw.outputs import Outputs
 from axiom_hw.programs import Written, written
+from axiom_hw.ready import Ready
 from axiom_hw.runtime import Runtime
 from axiom_hw.shared_maps import SharedMaps
 from axiom_hw.source import read_object
 from axiom_hw.sources import Devices
 from axiom_hw.waiting import Pace, PacedWaiter
+from axiom_hw.watch.event import WatchEvent
+from axiom_hw.watch.watchers import Watcher, Watchers, said_watch
 
 if TYPE_CHECKING:
     from axiom_hw.keeping import Kept
@@ -81,7 +85,8 @@ class App:
         self.outputs = Outputs(name, lambda: self.runtime)
         self._pace = Pace(self.end)
         self._maps = SharedMaps(secrets.randbits(64))
-        self._programs: list[_Program | Written] = []
+        self._programs: list[Ready | Written] = []
+        self._watchers = Watchers()
         self._readers: list[RingReader[Any]] = []
         self._waiters: list[PacedWaiter] = []
         self._scenario: Scenario | None = None
@@ -154,7 +159,7 @@ class App:
             proved.append(verify(replace(spec, section=section, ctx=ctx_of(section))))
         bound: dict[str, Map] = {}
         made = [
-            _Program(one, live if file is None else self._maps.bind(file, one.spec.maps, bound), priority)
+            Ready(one, live if file is None else self._maps.bind(file, one.spec.maps, bound), priority)
             for one in proved
         ]
         self._programs += made
@@ -184,6 +189,26 @@ class App:
 
         return declare
 
+    def watch(
+        self, name: str, on: str = "", field: str = "", when: Condition | None = None, *, interval: str = "",
+        ends: bool = False, into: RingReader[WatchEvent] | None = None, drive: Mapping[str, int] | None = None,
+        otherwise: Mapping[str, int] | None = None, stop: int | None = None,
+    ) -> Watcher:  # fmt: skip
+        """A watcher: fires when the condition `when` becomes true of `field` in the events of the hook `on`.
+
+        With the name alone, it is the one that the board declares. `for fired in watcher` gives a `WatchEvent` for each
+        firing, or the ring `into`, which may be that of several; with `ends` also when the condition ends. At most one
+        in an `interval` ("1s") is told, with the number of the others. On becoming true it sets the outputs `drive`,
+        {"led": 1, "fan": 60}, and stops with the reason `stop`; on ending, it sets `otherwise`. One that acts tells
+        only `into` a ring. Raises `SpecError`, `HookError` for one that can never fire.
+        """
+        if self.runtime is not None:
+            raise SpecError(f"watch {name}", "comes too late: the app runs", "declare it before main() or running()")
+        said = said_watch(name, on, field, when, interval, ends, drive, otherwise, stop)
+        if into is None and (said is None or not said.acts):
+            into = self.ringbuf(name, WatchEvent)
+        return self._watchers.declare(name, said, into)
+
     def specs(self, board: Board | None = None) -> tuple[ProgramSpec, ...]:
         """Every program that the app has, in the order of declaration, not proved yet where it is written in Python.
 
@@ -193,12 +218,11 @@ class App:
         found: list[ProgramSpec] = []
         for program in self._programs:
             found += program.specs(board, self._own_maps) if isinstance(program, Written) else (program.verified.spec,)
-        return tuple(found)
+        return (*found, *(compiled.spec for compiled in self._watchers.compiled(board)))
 
     def attach(self, runtime: Runtime) -> tuple[Link, ...]:
         """Attach every program to a runtime that somebody else composed, as a replay does."""
-        ready = [one for program in self._programs for one in self._ready(program, runtime.board)]
-        return tuple(program.attach(runtime) for program in ready)
+        return tuple(program.attach(runtime) for program in self._all_ready(runtime.board))
 
     def record_layout(self, ring: str) -> Layout | None:
         """What the app says the records of a ring are; None where it says nothing, or they are bytes."""
@@ -266,7 +290,7 @@ class App:
             raise SpecError(self.name, "has run already; its rings are closed", "make another App")
         options = options if options is not None else Options()
         board = self._board(options.board)
-        ready = [one for program in self._programs for one in self._ready(program, board)]  # before a device is touched
+        ready = self._all_ready(board)  # before a device is touched
         with console.machine_explained(None if options.mock or options.replay else board):
             self.runtime = runtime = self._open(options, board)
         self._pace.clock = runtime.clock
@@ -354,7 +378,7 @@ class App:
         finally:
             console.flush()
             if self.runtime is not None:
-                console.report(self.runtime, self._readers, self.maps.values())
+                console.report(self.runtime, self._readers, self.maps.values(), self._watchers.untold())
         if self._failed:
             sys.exit(1)
 
@@ -365,15 +389,19 @@ class App:
     def _own_maps(self) -> tuple[Map, ...]:
         return tuple(self.maps.values())
 
-    def _ready(self, program: _Program | Written, board: Board | None) -> tuple[_Program, ...]:
+    def _all_ready(self, board: Board | None) -> tuple[Ready, ...]:
+        programs = [one for program in self._programs for one in self._ready(program, board)]
+        return (*programs, *self._watchers.ready(board, lambda name, maps: self._maps.bind(name, maps, {})))
+
+    def _ready(self, program: Ready | Written, board: Board | None) -> tuple[Ready, ...]:
         """Compiled, proved, and with its maps."""
-        if isinstance(program, _Program):
+        if isinstance(program, Ready):
             return (program,)
         proved = [verify(spec) for spec in program.specs(board, self._own_maps)]
         bound: dict[str, Map] = {}
         name = program.function.__name__
         return tuple(
-            _Program(one, self._maps.bind(name, one.spec.maps, bound), program.priority, program.place, program.drives)
+            Ready(one, self._maps.bind(name, one.spec.maps, bound), program.priority, program.place, program.drives)
             for one in proved
         )
 
@@ -440,26 +468,6 @@ class App:
         console.tell(error)
         self._failed = True
         self.end()
-
-
-@dataclass(frozen=True, slots=True)
-class _Program:
-    """A program with its maps, and where it goes when the app runs."""
-
-    verified: Verified
-    maps: tuple[Map, ...]
-    priority: int
-    place: str = ""  # of its source, where that is Python
-    drives: Collection[str] | None = None
-
-    def attach(self, runtime: Runtime) -> Link:
-        try:
-            return runtime.attach(
-                self.verified, self.maps, self.verified.spec.section, priority=self.priority, drives=self.drives
-            )
-        except HookError as error:
-            place = f"{self.place}: {error.place}" if self.place else error.place
-            raise HookError(place, error.problem, error.fix) from None
 
 
 def _recorder(file: str) -> Tap:

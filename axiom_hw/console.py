@@ -181,7 +181,10 @@ class FaultTeller:
             print(f"fault: {fault}", file=sys.stderr)
 
 
-def report(runtime: Runtime, readers: Iterable[RingReader[Any]], maps: Iterable[Map] = ()) -> None:
+def report(
+    runtime: Runtime, readers: Iterable[RingReader[Any]], maps: Iterable[Map] = (),
+    untold: Iterable[tuple[str, int]] = (),
+) -> None:  # fmt: skip
     """What went wrong unseen, at the end of a run: nothing is lost silently."""
     for link in runtime.attached:
         if link.faults:
@@ -193,6 +196,8 @@ def report(runtime: Runtime, readers: Iterable[RingReader[Any]], maps: Iterable[
                 "read it more often, or declare it larger",
                 file=sys.stderr,
             )
+    for name, count in untold:
+        print(f"watch {name}: its last {count} firings fell into an interval that didn't end", file=sys.stderr)
     for found in maps:
         if isinstance(found, HashMap) and found.refused:
             entries = found.spec.max_entries

@@ -28,6 +28,7 @@ LAYERS = (
         "options",
         "outputs",
         "programs",
+        "ready",
         "replay",
         "replay_diff",
         "sections",

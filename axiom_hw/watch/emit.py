@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from axiom_hw.board.watch import Watch
 from axiom_hw.board.watch_field import Number, number_of
 from axiom_hw.board.watch_orders import Setting
 from axiom_hw.bpf.spec import MapSpec, MapType, ProgramSpec
@@ -21,7 +20,7 @@ from axiom_hw.events import ctx_of
 from axiom_hw.watch.code import Code
 from axiom_hw.watch.condition import load_number, unless_begun, unless_changed, unless_ended
 from axiom_hw.watch.rings import Tellers
-from axiom_hw.watch.state import HELD_COUNT, PREVIOUS, SEEN, Row, row_of
+from axiom_hw.watch.state import HELD_COUNT, SEEN, Listed, Plan, Row, plan_of
 
 PROGRAM_WATCHERS: Final = 500  # of one program; LLVM takes longer for one long function than for two
 STATE: Final = ".state"  # the map; each program has its own
@@ -30,17 +29,24 @@ _X, _REFERENCE, _WAS, _STATE, _CTX, _NOW = 1, 2, 6, 7, 8, 9
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A watcher that is ready: with its id, the ring that it tells, and the calls that carry out its orders."""
+class Compiled:
+    """A program, the watchers that it is of, and where each keeps what."""
 
-    id: int
-    watch: Watch
-    ring: MapSpec | None = None
-    settings: tuple[Setting, ...] = ()
-    end_settings: tuple[Setting, ...] = ()
+    spec: ProgramSpec
+    watchers: tuple[Listed, ...]
+    plan: Plan
+
+    def untold(self, state: bytes) -> tuple[tuple[Listed, int], ...]:
+        """The watchers that have firings which nobody was told of, and how many. `state` is the value of the map."""
+        found = []
+        for one, row in zip(self.watchers, self.plan.rows, strict=True):
+            at = row.due + HELD_COUNT
+            if row.due >= 0 and (count := int.from_bytes(state[at : at + 4], "little")):
+                found.append((one, count))
+        return tuple(found)
 
 
-def programs_of(on: str, watchers: Sequence[Listed]) -> tuple[ProgramSpec, ...]:
+def programs_of(on: str, watchers: Sequence[Listed]) -> tuple[Compiled, ...]:
     """The programs that look at the events of the hook `on` for these watchers, in their order.
 
     Raises `SpecError`, `HookError` with the name of a watcher whose field isn't there.
@@ -48,7 +54,8 @@ def programs_of(on: str, watchers: Sequence[Listed]) -> tuple[ProgramSpec, ...]:
     name = "watch_" + re.sub(r"\W+", "_", on)
     parts = [watchers[at : at + PROGRAM_WATCHERS] for at in range(0, len(watchers), PROGRAM_WATCHERS)]
     return tuple(
-        _Program(on, part).spec(name if len(parts) == 1 else f"{name}_{number}") for number, part in enumerate(parts, 1)
+        _Program(on, part).compiled(name if len(parts) == 1 else f"{name}_{number}")
+        for number, part in enumerate(parts, 1)
     )
 
 
@@ -69,21 +76,14 @@ class _Program:
         for one in watchers:
             if one.ring is not None and one.ring not in self._rings:
                 self._rings.append(one.ring)
-        told = (
-            number
-            for one, number in zip(watchers, self._numbers, strict=True)
-            if one.ring is not None and one.watch.condition.test.is_level
-        )
-        self._previous = {number: PREVIOUS + 8 * index for index, number in enumerate(dict.fromkeys(told))}
-        at = PREVIOUS + 8 * len(self._previous)
-        self._rows: list[Row] = []
-        for one in watchers:
-            self._rows.append(row_of(one.watch, at, one.ring is not None))
-            at = self._rows[-1].end
-        self._state = MapSpec(STATE, MapType.ARRAY, 4, at, 1)
+        self._plan = plan_of(watchers)
+        self._state = MapSpec(STATE, MapType.ARRAY, 4, self._plan.size, 1)
 
-    def spec(self, name: str) -> ProgramSpec:
+    def compiled(self, name: str) -> Compiled:
         """All of it."""
+        return Compiled(self._spec(name), tuple(self._watchers), self._plan)
+
+    def _spec(self, name: str) -> ProgramSpec:
         code = self._code
         started = code.label()
         layout = self._ctx.layout
@@ -94,7 +94,7 @@ class _Program:
         code.map_value(_STATE, 0)
         self._first_event(started)
         code.place(started)
-        for one, number, row in zip(self._watchers, self._numbers, self._rows, strict=True):
+        for one, number, row in zip(self._watchers, self._numbers, self._plan.rows, strict=True):
             self._watcher(one, number, row)
         self._keep_previous()
         code.number(0, 0)
@@ -112,7 +112,7 @@ class _Program:
         code.place(first)
         code.store_number(_STATE, SEEN, 1, 32)
         self._keep_previous()
-        for one, number, row in zip(self._watchers, self._numbers, self._rows, strict=True):
+        for one, number, row in zip(self._watchers, self._numbers, self._plan.rows, strict=True):
             if not one.watch.condition.test.is_level:
                 load_number(code, number, _CTX)
                 code.store(_STATE, row.reference, _X)
@@ -126,7 +126,7 @@ class _Program:
                 code.place(done)
 
     def _keep_previous(self) -> None:
-        for number, at in self._previous.items():
+        for number, at in self._plan.previous.items():
             load_number(self._code, number, _CTX)
             self._code.store(_STATE, at, _X)
 
@@ -171,7 +171,7 @@ class _Program:
     def _tell_level(self, one: Listed, number: Number, row: Row, became: int) -> None:
         if one.ring is not None:
             load_number(self._code, number, _CTX, into=2)
-            self._code.load(3, _STATE, self._previous[number])
+            self._code.load(3, _STATE, self._plan.previous[number])
             self._tell(one, row, became)
 
     def _change(self, one: Listed, number: Number, row: Row, quiet: int, past: int) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from axiom_hw.board.watch import Comparison, Condition, Watch
 from axiom_hw.board.watch_field import number_of
 from axiom_hw.board.watch_orders import Setting
-from axiom_hw.watch.emit import Listed
 from axiom_hw.watch.event import WatchEvent
+from axiom_hw.watch.state import Listed
 
 
 def holds(condition: Condition, x: int) -> bool:

@@ -8,8 +8,9 @@ from random import Random
 from axiom_hw.bpf.maps import Map, RingBuf, RingReader, create_map
 from axiom_hw.bpf.spec import MapSpec, MapType
 from axiom_hw.bpf.verifier import verify
-from axiom_hw.watch.emit import Listed, programs_of
+from axiom_hw.watch.emit import programs_of
 from axiom_hw.watch.event import WatchEvent
+from axiom_hw.watch.state import Listed
 from tests.bpf.engines import Witness, load
 
 RING = MapSpec("fired", MapType.RINGBUF, 0, 0, 1 << 16)
@@ -23,7 +24,7 @@ class Running:
         self.witness = Witness(Random(1))
         self._rings: dict[MapSpec, Map] = {spec: create_map(spec) for spec in (RING, OTHER)}
         self.programs = []
-        for spec in programs_of(on, watchers):
+        for spec in (compiled.spec for compiled in programs_of(on, watchers)):
             maps = [self._rings[one] if one in self._rings else create_map(one) for one in spec.maps]
             self.programs.append(load(engine, verify(spec), maps, self.witness))
         self._readers = {

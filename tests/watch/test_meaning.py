@@ -13,7 +13,7 @@ from axiom_hw.board.watch_field import check_watch, number_of
 from axiom_hw.board.watch_orders import Setting
 from axiom_hw.errors import SpecError
 from axiom_hw.events import ctx_of
-from axiom_hw.watch.emit import Listed
+from axiom_hw.watch.state import Listed
 from tests.bpf.engines import CODES
 from tests.watch.model import Model
 from tests.watch.running import OTHER, RING, Running
