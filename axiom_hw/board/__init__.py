@@ -7,6 +7,7 @@ pins.py    the 40-pin header: lines, and which of them carries which PWM channel
 models.py  the machines that are known: their chips, buses, ports and overlays
 machine.py which machine this is
 iio.py     sensors of the kernel: [iio.NAME] and [hwmon.NAME]
+i2c.py     sensors on an I2C bus: [i2c_bus.NAME] and [sensor.NAME];  serial.py  serial ports: [serial.NAME]
 outputs.py what an output says beyond its device: authority, watchdog, slew; servos and motors
 watch.py   watchers: [watch.NAME]; watch_field.py what they look at, watch_orders.py what they drive, watch_table.py
 units.py   "5ms" to nanoseconds

@@ -252,7 +252,9 @@ def _channel(name: str, row: Table) -> SensorChannel:
         raise row.error(f'`format` is "{text}", which drops all {bits} bits', "shift by less", "format")
     if sign == "u" and bits - shift > 31:
         raise row.error(
-            f'`format` is "{text}"; the value of an event is an s32', 'use "s32", or drop a bit: ">>1"', "format"
+            f'`format` is "{text}"; the value of an event is an s32',
+            f'"{order}:s32", or drop a bit: "{text}>>1"',
+            "format",
         )
     register = Register(
         address, Format(bits // 8, order != "le", sign == "s", shift), _fraction(row, "scale", 1),
@@ -261,7 +263,7 @@ def _channel(name: str, row: Table) -> SensorChannel:
     most = max(abs((limit + register.offset) * register.scale) for limit in register.format.limits)
     if most * 1_000_000 >= 1 << 63:
         raise row.error(
-            f"values go up to {most:.3g} of the unit; an event counts millionths of it in an s64",
+            f"values go up to {float(most):.3g} of the unit; an event counts millionths of it in an s64",
             "choose a larger unit, and so a smaller `scale`", "scale",
         )  # fmt: skip
     return SensorChannel(name, row.text("unit"), register)
