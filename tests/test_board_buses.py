@@ -90,8 +90,8 @@ def test_a_format_reads_what_it_writes(length: int, big: bool, signed: bool, shi
      "x.toml:6 [sensor.s]: `burst` would read 66 bytes from register 0x00 on; a transfer has 32\n"
      "    fix    leave it out: the channels are then read one after the other"),
     (BUS + TEMP + TEMP.replace("sensor.s", "sensor.t"), "x.toml:9 [sensor.t]: address 0x48 of header is taken by "
-     "sensor `s`\n    fix    declare all that is read there as channels of one, or let a pin of the part choose another "
-     "address"),
+     "sensor `s`\n    fix    declare all that is read there as channels of one, or let a pin of the part choose "
+     "another address"),
     ("[serial.p]\nbaud = 9600\n", "x.toml:1 [serial.p]: `port` is missing\n    fix    say which: port = "
      '"/dev/ttyAMA0" for GPIO14 and 15 of a Pi 5, usb = "067b:2303" for a plug'),
     (PORT.replace("ttyAMA0", "ttyUSB0"), 'x.toml:2 [serial.p]: `port` is "/dev/ttyUSB0", a number that moves with the '
