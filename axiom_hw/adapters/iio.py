@@ -58,7 +58,7 @@ class IioSource:
                 self._services.append(
                     Paced(reader, timers, wants)
                     if self._is_virtual
-                    else Threaded(reader, clock, wants, make_server, on_error)
+                    else Threaded(reader, clock, timers, wants, make_server, on_error)
                 )
         except BackendError:
             self.close()

@@ -103,12 +103,17 @@ class Threaded:
         self,
         reader: Reader,
         clock: Clock,
+        timers: Timers,
         wants: Callable[[], bool],
         make_server: MakeServer | None,
         on_error: Told | None,
     ) -> None:
         self._reader = reader
         self._clock = clock
+        self._timers = timers
+        self._timer: Cancellable | None = None
+        self._silent: BackendError | None = None  # what is wrong with a buffer that says nothing
+        self._received = 0
         self._wants = wants
         self._make_server = make_server
         self._on_error = on_error
@@ -127,6 +132,8 @@ class Threaded:
         # A daemon: a program that forgets stop() must still be able to exit.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
+        if self._reader.is_buffered:
+            self._timer = self._timers.every(RETRY_NS, self._look)
 
     def stop(self) -> None:
         """From inside an event it can't wait for itself: the thread then ends with that event."""
@@ -134,6 +141,8 @@ class Threaded:
         if thread is None:
             return
         self._stopping = True
+        if self._timer is not None:
+            self._timer.cancel()
         self._rouse(is_over=True)
         if thread is threading.current_thread():
             return
@@ -148,6 +157,18 @@ class Threaded:
 
     def pump(self) -> int:
         return 0  # the thread reads
+
+    def _look(self, *_expiration: int) -> None:
+        """Each second: is a buffer that gave nothing meanwhile still there?"""
+        capture, received = self._reader.capture, self._reader.counters.received
+        if capture is not None and received == self._received:
+            try:
+                capture.check()
+            except BackendError as error:
+                if capture is self._reader.capture:  # and not switched off meanwhile by ourselves
+                    self._silent = error
+                    self._rouse(is_over=True)
+        self._received = received
 
     def _rouse(self, *, is_over: bool) -> None:
         with self._guarding:
@@ -184,9 +205,10 @@ class Threaded:
         try:
             if not self._stopping and self._wants():
                 server.run()
+            if self._silent is not None:
+                raise self._silent
         except BackendError as error:
-            self._reader.give_up(error)
-            self._sleep(RETRY_NS)
+            self._give_up(error)
         finally:
             with self._guarding:
                 self._server = None
@@ -216,6 +238,14 @@ class Threaded:
             if ready - {self._wake} and reader.drain() is None:
                 self._sleep(RETRY_NS)
                 return
+            if self._silent is not None:
+                self._give_up(self._silent)
+                return
+
+    def _give_up(self, error: BackendError) -> None:
+        self._silent = None
+        self._reader.give_up(error)
+        self._sleep(RETRY_NS)
 
     def _sleep(self, duration_ns: int | None) -> None:
         """Until somebody rouses the thread, or so long."""

@@ -87,6 +87,13 @@ class Capture(Protocol):
         """Whole scans, oldest first; none where nothing is there. Raises `BackendError`: ENODEV when it is gone."""
         ...
 
+    def check(self) -> None:
+        """Whether it can still fill, for one that is silent: poll(2) doesn't tell of a device that was taken away.
+
+        From any thread. Raises `BackendError`: ENODEV when it is gone, or was switched off.
+        """
+        ...
+
     def fire(self) -> None:
         """Take a scan now: of a buffer whose trigger is `sysfs`. Raises `BackendError`."""
         ...

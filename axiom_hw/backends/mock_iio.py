@@ -250,6 +250,11 @@ class MockCapture:
                 self._bell.quiet()
             return taken
 
+    def check(self) -> None:
+        """See `Capture.check`."""
+        if not self._world.is_present:
+            raise _broken(self._world, errno.ENODEV)
+
     def fire(self) -> None:
         """See `Capture.fire`."""
         self._take(self._bench.clock.now_ns())

@@ -78,6 +78,14 @@ class SysfsCapture:
             raise self.failed(errno.ENODEV)
         return data
 
+    def check(self) -> None:
+        """See `Capture.check`."""
+        if self._sensor.text(self._sensor.folder / "buffer/enable") != "1":
+            raise failed(
+                self._sensor.place, "its buffer was switched off by somebody else", errno.ENODEV,
+                "`lsof /dev/iio:device*` says who uses them",
+            )  # fmt: skip
+
     def fire(self) -> None:
         """See `Capture.fire`."""
         assert self._fire is not None, "only a sysfs trigger is fired by hand"
@@ -231,8 +239,12 @@ class SysfsCapture:
                 raise no_such_channel(
                     declared, f"{channel} in its buffer", (name for name in there if name != _TIMESTAMP)
                 )
-        for name in there:
-            sensor.put(folder / f"in_{name}_en", str(int(name in wanted or name == _TIMESTAMP)))
+        chosen = {*wanted, *({_TIMESTAMP} & set(there))}
+        for name in sorted(there, key=lambda name: name in chosen):  # off first: some take one at a time
+            sensor.put(
+                folder / f"in_{name}_en", str(int(name in chosen)),
+                "this device can't have all of these channels in one buffer: name fewer, or leave `trigger` out",
+            )  # fmt: skip
         ordered = sorted(wanted, key=lambda name: int(sensor.text(folder / f"in_{name}_index")))
         types = {name: self._type(folder, name) for name in ordered}
         timestamp = self._type(folder, _TIMESTAMP) if _TIMESTAMP in there else None

@@ -164,7 +164,7 @@ class SysfsSensor:
             return self.files.read(path)
         except OSError as error:
             number = error.errno or errno.EIO
-            if number == errno.ENOENT and not self.files.names(self.folder):
+            if number == errno.ENOENT and not self.files.names(self.folder):  # sysfs says so of a device that is gone
                 number = errno.ENODEV
             raise failed(self.place, f"`{path.name}` can't be read", number) from error
 

@@ -246,8 +246,9 @@ class Tree:
             return Pump(self.registry, self.executor, feeds, make())
 
         clock = MonotonicClock()
+        self.scheduler = Scheduler(clock)
         self.source = IioSource(
-            SysfsIio(self.files.tree, self.files), board(text), self.executor.fire, clock, Scheduler(clock),
+            SysfsIio(self.files.tree, self.files), board(text), self.executor.fire, clock, self.scheduler,
             make_server=make_server if make is not None else None, wanted=lambda key: bool(self.registry.links(key)),
             on_trouble=self.troubles.append, on_error=self.errors.append,
         )  # fmt: skip
@@ -281,8 +282,10 @@ def how(request: pytest.FixtureRequest) -> Callable[[], Enter | None] | None:
 @pytest.fixture
 def tree(tmp_path: Path, how: Callable[[], Enter | None] | None) -> Iterator[Tree]:
     made = Tree(tmp_path, OWN, how)
+    made.scheduler.start()
     yield made
     made.source.close()
+    made.scheduler.stop()
 
 
 def stream(count: int, rng: random.Random) -> tuple[bytes, list[tuple[int, ...]]]:
@@ -321,7 +324,8 @@ def test_a_stream_of_scans(tree: Tree, how: object) -> None:
     assert counters.received + counters.lost == events[-1].seqno
 
 
-def test_unplugged_and_back_in_real_time(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("silent", [False, True])
+def test_unplugged_and_back_in_real_time(tree: Tree, monkeypatch: pytest.MonkeyPatch, silent: bool) -> None:
     monkeypatch.setattr("axiom_hw.adapters.iio_service.RETRY_NS", 5 * MS)
     program = StandIn("p", ctx_bytes=48)
     tree.registry.attach(program, IioKey(0, 0))
@@ -329,7 +333,7 @@ def test_unplugged_and_back_in_real_time(tree: Tree, monkeypatch: pytest.MonkeyP
     until(lambda: tree.device.is_active)
     tree.files.feed(tree.device, stream(3, random.Random(9))[0])
     until(lambda: len(program.seen) == 3)
-    tree.files.unplug(tree.device)
+    tree.files.unplug(tree.device, silent=silent)
     until(lambda: bool(tree.troubles))
     tree.plug()
     until(lambda: tree.device.is_active)

@@ -26,6 +26,7 @@ class FakeDevice:
 
     folder: Path
     needs_trigger: bool = True
+    one_at_a_time: bool = False  # iio_validate_scan_mask_onehot
     is_active: bool = False
     ours: int = -1  # the kernel's end of the stream
     events: int = -1  # the kernel's end of the event stream
@@ -97,12 +98,13 @@ class FakeIio(KernelFiles):
         _fill(folder, {"name": name, **values})
         return folder
 
-    def unplug(self, device: FakeDevice) -> None:
+    def unplug(self, device: FakeDevice, *, silent: bool = False) -> None:
+        """`silent`: as the kernel does it, whose poll(2) says nothing then; but a read would."""
         del self.by_name[device.folder.name]
         for path in sorted(device.folder.rglob("*"), reverse=True):
             path.unlink() if path.is_file() or path.is_symlink() else path.rmdir()
         device.folder.rmdir()
-        if device.ours >= 0:
+        if device.ours >= 0 and not silent:
             os.close(device.ours)  # the other end reads its end
             device.ours = -1
         device.is_active = False
@@ -173,6 +175,10 @@ class FakeIio(KernelFiles):
             case "scan_elements", _:
                 if device.is_active:
                     raise _error(errno.EBUSY)
+                others = [p for p in path.parent.glob("*_en") if p != path and "timestamp" not in p.name]
+                crowded = text == "1" and "timestamp" not in path.name and any(self.read(p) == "1" for p in others)
+                if device.one_at_a_time and crowded:
+                    raise _error(errno.EINVAL)
             case "buffer", "length":
                 if text == self.read(path):
                     return text

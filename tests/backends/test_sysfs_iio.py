@@ -59,6 +59,32 @@ def test_channels_that_nobody_asked_for_are_switched_off(rig: SysfsRig) -> None:
     sensor.close()
 
 
+def test_a_device_that_takes_one_channel_at_a_time(rig: SysfsRig) -> None:
+    rig.device.one_at_a_time = True
+    (rig.device.folder / "scan_elements/in_accel_y_en").write_text("1\n")  # left from somebody
+    sensor = rig.backend.open(replace(declared(), channels=("accel_x",)))
+    sensor.capture().close()
+    sensor.close()
+    error = refused(rig, declared())
+    assert error.problem == "`in_accel_y_en` can't be set to 1: Invalid argument (EINVAL)"
+    assert error.fix.startswith("this device can't have all of these channels in one buffer")
+
+
+def test_a_buffer_that_somebody_switched_off_is_noticed(rig: SysfsRig) -> None:
+    sensor = rig.backend.open(declared())
+    capture = sensor.capture()
+    capture.check()
+    (rig.device.folder / "buffer/enable").write_text("0\n")
+    with pytest.raises(BackendError, match="its buffer was switched off by somebody else"):
+        capture.check()
+    rig.files.unplug(rig.device, silent=True)
+    with pytest.raises(BackendError) as caught:
+        capture.check()
+    assert caught.value.errno == errno.ENODEV
+    capture.close()
+    sensor.close()
+
+
 def test_a_timer_that_a_killed_run_left_is_taken_over(rig: SysfsRig) -> None:
     rig.files.make(rig.files.configfs / "axiom-imu")
     sensor = rig.backend.open(declared())
