@@ -215,6 +215,9 @@ def test_a_heartbeat_is_the_time_and_ends_with_the_guard(tmp_path: Path) -> None
     before = time.monotonic_ns()
     run.guard.beat()
     assert before <= run.look().last_beat_ns <= time.monotonic_ns()
+    run.guard.beats_no_more()
+    assert run.look().last_beat_ns == 0, "an end takes its time, and is no silence"
+    run.guard.beat()
     run.guard.close()
     assert run.look().last_beat_ns == 0, "nobody should look from here on"
 

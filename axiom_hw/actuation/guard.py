@@ -305,6 +305,11 @@ class Guard:
                 self._make_safe(lane, stop.source)
         self._seen_stops = stops
 
+    def beats_no_more(self) -> None:
+        """Tell the supervisor that no heartbeat comes from here on, because the run is ending in good order."""
+        if self._state is not None:
+            self._state.beat(0)
+
     def safe_state(self, source: str = "safe state") -> tuple[Failure, ...]:
         """Bring every output to its declared safe state; try all, and report those that failed.
 
