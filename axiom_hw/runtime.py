@@ -257,6 +257,8 @@ class Runtime:
             if isinstance(self.clock, VirtualClock) and self._pump is not None:
                 self.clock.release(self._pump)
             self.scheduler.stop()
+            if self.guard is not None:
+                self.guard.beats_no_more()
             self.timers.close()
             if self.tap is not None:
                 self.tap.stop()
