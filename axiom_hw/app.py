@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from axiom_hw import console
 from axiom_hw.backends.limits import GpioChoice, open_gpio
+from axiom_hw.backends.machine_pwm import Pulser, find_pulser, open_pwm
 from axiom_hw.backends.sysfs_iio import SysfsIio
-from axiom_hw.backends.sysfs_pwm import SysfsPwm
 from axiom_hw.bench import MockBench
 from axiom_hw.board import Board, load_board
 from axiom_hw.board.watch import Condition
@@ -205,9 +205,7 @@ class App:
         if self.runtime is not None:
             raise SpecError(f"watch {name}", "comes too late: the app runs", "declare it before main() or running()")
         said = said_watch(name, on, field, when, interval, ends, drive, otherwise, stop)
-        if into is None and (said is None or not said.acts):
-            into = self.ringbuf(name, WatchEvent)
-        return self._watchers.declare(name, said, into)
+        return self._watchers.declare(name, said, into, lambda: self.ringbuf(name, WatchEvent))
 
     def specs(self, board: Board | None = None) -> tuple[ProgramSpec, ...]:
         """Every program that the app has, in the order of declaration, not proved yet where it is written in Python.
@@ -426,7 +424,9 @@ class App:
             scheduler, devices = self.bench.scheduler, self.bench.devices
         elif board is not None:
             console.tell_gpio(options.gpio)
-            devices = _real_devices(options.gpio)
+            pulser = find_pulser(board)
+            console.tell_pulsed(board, pulser)
+            devices = _real_devices(options.gpio, pulser)
         if board is not None:
             from axiom_hw.keeping import keep  # here: it takes a while to load
 
@@ -482,11 +482,12 @@ def _watched(app: App, scenario: Scenario | None, bench: MockBench) -> None:
         scenario(bench)
 
 
-def _real_devices(gpio: GpioChoice) -> Devices:
+def _real_devices(choice: GpioChoice, pulser: Pulser | None) -> Devices:
     from axiom_hw.backends.pyserial_port import PyserialBackend  # here, because most runs have neither bus nor port
     from axiom_hw.backends.smbus2_i2c import Smbus2Backend
 
-    return Devices(open_gpio(gpio), SysfsPwm(), SysfsIio(), Smbus2Backend(), PyserialBackend())
+    gpio = open_gpio(choice)
+    return Devices(gpio, open_pwm(gpio, pulser or Pulser.THREAD), SysfsIio(), Smbus2Backend(), PyserialBackend())
 
 
 def _size(kind: object, place: str) -> int:

@@ -59,8 +59,14 @@ class Watchers:
         self._said: list[_Said] = []
         self._running: list[tuple[Compiled, ArrayMap]] = []
 
-    def declare(self, name: str, watch: Watch | None, ring: RingReader[WatchEvent] | None) -> Watcher:
-        """Another one. Raises `SpecError` for a name that is taken, and for what can never fire."""
+    def declare(
+        self, name: str, watch: Watch | None, ring: RingReader[WatchEvent] | None,
+        make_ring: Callable[[], RingReader[WatchEvent]],
+    ) -> Watcher:  # fmt: skip
+        """Another one. Raises `SpecError` for a name that is taken, and for what can never fire.
+
+        It tells through `ring`; without one, through a ring of its own, unless it acts.
+        """
         if any(said.name == name for said in self._said):
             raise SpecError(f"watch {name}", "is declared already", "give this one another name")
         if watch is not None:
@@ -70,6 +76,8 @@ class Watchers:
                 f"watch {name}", f"can't tell through the ring {ring.name}, whose records are something else",
                 f'declare it with app.ringbuf("{ring.name}", hw.WatchEvent)',
             )  # fmt: skip
+        if ring is None and (watch is None or not watch.acts):
+            ring = make_ring()
         made = _Said(len(self._said), name, watch, ring.map.spec if ring is not None else None)
         self._said.append(made)
         return Watcher(made.id, name, ring)
