@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from axiom_hw.board import Board, PwmChannel, parse_board
@@ -116,3 +119,9 @@ def test_each_slip_is_told_where_it_is_and_what_to_write(text: str, message: str
     with pytest.raises(BoardError) as caught:
         parsed(text)
     assert str(caught.value) == message
+
+
+def test_the_outputs_of_the_page_on_safety_are_read() -> None:
+    page = (Path(__file__).parents[1] / "docs/safety.md").read_text()
+    (block,) = re.findall(r"^```toml\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    assert [output.name for output in parsed(block).outputs] == ["arm", "wheel", "relay"]
