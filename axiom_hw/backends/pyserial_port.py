@@ -142,16 +142,14 @@ class PyserialLink:
             number = error.errno or errno.EIO
             what = f"can't be read: {os.strerror(number)} ({errno.errorcode.get(number, number)})"
             raise BackendError(place_of(self._port), what, "", number) from error
-        if not found and self.ready():
-            raise port_gone(self._port)  # readable, and nothing to read: hung up
-        return found
+        if not found and self._poll(0) & (select.POLLHUP | select.POLLERR | select.POLLNVAL):
+            raise port_gone(self._port)
+        return found  # nothing is also what a port gives that has nothing, because pyserial sets VMIN to 0
 
     def ready(self) -> bool:
         """See `SerialLink.ready`."""
         self._check_open()
-        poll = select.poll()
-        poll.register(self._fd, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(self._poll(select.POLLIN))
 
     def fileno(self) -> int:
         """See `SerialLink.fileno`."""
@@ -168,6 +166,12 @@ class PyserialLink:
         if not self._is_closed:
             self._is_closed = True
             self._serial.close()
+
+    def _poll(self, events: int) -> int:
+        """What poll(2) says of the port now: of these events, and whether it was hung up."""
+        poll = select.poll()
+        poll.register(self._fd, events)
+        return sum(found for _, found in poll.poll(0))
 
     def _count(self) -> int:
         """Bytes that were dropped or damaged since the driver was loaded; 0 where it doesn't count."""

@@ -174,6 +174,22 @@ class TestPyserial:
             PyserialBackend().open(SerialPort("gps", "/dev/x", None, 9600))
         assert str(caught.value) == said
 
+    def test_bytes_that_come_just_behind_an_empty_read_are_no_hang_up(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rig = PtyRig(tmp_path)
+        link = rig.backend.open(rig.port)
+        rig.feed(b"late")
+        poll = select.poll()
+        poll.register(link.fileno(), select.POLLIN)
+        assert poll.poll(10_000)
+        with monkeypatch.context() as empty:
+            empty.setattr("axiom_hw.backends.pyserial_port.os.read", lambda *_: b"")
+            assert link.read() == b""
+        assert received(link, 4) == b"late"
+        link.close()
+        rig.close()
+
     def test_a_file_is_no_port(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(BackendError, match="can't be used: Could not configure port"):
