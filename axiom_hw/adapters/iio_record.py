@@ -11,6 +11,7 @@ from typing import Final
 from axiom_hw.bpf.maps.mem import (
     U32_MASK,
     Mem,
+    get_u16,
     get_u64,
     load_u8,
     load_u64,
@@ -111,7 +112,11 @@ def raw_in(m: Mem, record: int, row: int) -> int:
     count = load_u64(m, row + BYTES)
     value = 0
     i = 0
-    if load_u64(m, row + BIG_ENDIAN) != 0:
+    if count == 2:  # as most are
+        value = get_u16(m, at)
+        if load_u64(m, row + BIG_ENDIAN) != 0:
+            value = (value >> 8) | ((value & 0xFF) << 8)
+    elif load_u64(m, row + BIG_ENDIAN) != 0:
         while i < count:
             value = (value << 8) | load_u8(m, at + i)
             i += 1
