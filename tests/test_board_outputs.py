@@ -71,9 +71,6 @@ def test_lines_and_boards_have_watchdogs_too() -> None:
 
 
 MESSAGES = [
-    (f'{LINE}kind = "servo"\n',
-     'boards/x.toml:8 [output.led]: `kind` is "servo", and it has a `line`\n'
-     '    fix    a "line" has `line`; "pwm", "servo" and "motor" have `channel`'),
     (f"{MOTOR}direction = 23\nforward = 24\n",
      "boards/x.toml:10 [output.wheel]: has `direction` and `forward` or `backward`\n"
      "    fix    a driver has one direction input, or one for each way"),
@@ -119,6 +116,13 @@ def test_each_slip_is_told_where_it_is_and_what_to_write(text: str, message: str
     with pytest.raises(BoardError) as caught:
         parsed(text)
     assert str(caught.value) == message
+
+
+def test_a_servo_on_a_line_is_told() -> None:
+    with pytest.raises(BoardError) as caught:
+        parsed(f'{LINE}kind = "servo"\n')
+    assert caught.value.place == "boards/x.toml:8 [output.led]"
+    assert caught.value.problem == '`kind` is "servo", and it has a `line`'
 
 
 def test_the_outputs_of_the_page_on_safety_are_read() -> None:
