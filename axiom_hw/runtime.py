@@ -136,6 +136,7 @@ class Runtime:
         self._pump: _Pump | None = None
         self.ended = threading.Event()
         self.closed = False
+        self._is_served = devices.is_served if devices is not None else lambda: True
         self.missing: list[tuple[str, BackendError]] = []  # optional outputs that aren't there, and why
         if board is not None and devices is not None:
             self._open(board, devices, on_error, on_trouble or (lambda error: None))
@@ -183,7 +184,7 @@ class Runtime:
         if self.tap is not None:
             self.tap.start()
         if isinstance(self.clock, VirtualClock):
-            self._pump = _Pump(self.clock, self.sources)
+            self._pump = _Pump(self.clock, self.sources, self._is_served)
             self.clock.drive(self._pump)
             return
         for source in self.sources:
@@ -317,12 +318,14 @@ def _tapped(tap: Tap, read: Callable[[int, int], int], chip_id: int, line: int) 
 class _Pump:
     """Reads the mock devices whenever a virtual clock moves: due as soon as there is something."""
 
-    def __init__(self, clock: VirtualClock, sources: Sequence[Source]) -> None:
+    def __init__(self, clock: VirtualClock, sources: Sequence[Source], is_served: Callable[[], bool]) -> None:
         self._clock = clock
         self._sources = sources
+        self._is_served = is_served
 
     def next_due_ns(self) -> int | None:
-        return self._clock.now_ns() if any(source.ready() for source in self._sources) else None
+        served = self._is_served() and any(source.ready() for source in self._sources)
+        return self._clock.now_ns() if served else None
 
     def run_due(self) -> int:
         return sum(source.pump() for source in self._sources)

@@ -24,13 +24,14 @@ from axiom_hw.scheduler import Scheduler
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """The backends of a bench: the real ones, or mocks."""
+    """The backends of a bench: the real ones, or mocks. In virtual time `is_served` says whether anybody reads now."""
 
     gpio: GpioBackend
     pwm: PwmBackend
     iio: IioBackend | None = None
     i2c: I2cBackend | None = None
     serial: SerialBackend | None = None
+    is_served: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True, slots=True)

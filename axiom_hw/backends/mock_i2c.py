@@ -65,6 +65,11 @@ class MockSensor:
         """Undo `freeze`; it measures again with the next `set`."""
         self._frozen = False
 
+    def heal(self) -> None:
+        """Undo `freeze` and `fail`; one that is silent answers again."""
+        self._frozen = False
+        self._failures.clear()
+
     def bind(self, driver: str) -> None:
         """Let a driver of the kernel have its address; "" lets it go."""
         self._bound = driver

@@ -14,24 +14,25 @@ A scenario says what happens when: each `after` counts from the step before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from axiom_hw.backends.mock_gpio import MockChip, MockGpio
+from axiom_hw.backends.mock_gpio import MockGpio
 from axiom_hw.backends.mock_i2c import MockI2c, Quantity
 from axiom_hw.backends.mock_iio import MockIio
 from axiom_hw.backends.mock_pwm import MockPwm
 from axiom_hw.backends.mock_serial import MockSerial
 from axiom_hw.backends.pwm import PwmState
-from axiom_hw.board import Board, InputLine, PwmChannel
-from axiom_hw.board.units import parse_duration_ns
-from axiom_hw.clock import US, Clock, VirtualClock
+from axiom_hw.bench.faults import Fault, Mocks
+from axiom_hw.bench.hands import Later
+from axiom_hw.bench.history import Histories, History
+from axiom_hw.bench.probes import Probe
+from axiom_hw.bench.times import Duration, ns_of
+from axiom_hw.board import Board, PwmChannel
+from axiom_hw.clock import Clock, VirtualClock
 from axiom_hw.errors import BoardError, ClockError
 from axiom_hw.runtime import Runtime
 from axiom_hw.scheduler import Scheduler
 from axiom_hw.sources import Devices
-
-BOUNCE_NS: Final = 400 * US  # a switch's contact opens and closes again in about this time
 
 
 class MockBench:
@@ -49,28 +50,28 @@ class MockBench:
         self.iio = MockIio.for_board(board, self.clock, self.scheduler)
         self.i2c = MockI2c.for_board(board, self.clock.now_ns)
         self.serial = MockSerial.for_board(board)
-        self.devices = Devices(self.gpio, self.pwm, self.iio, self.i2c, self.serial)
+        self.mocks = Mocks(board, self.gpio, self.pwm, self.iio, self.i2c, self.serial, {})
+        self.devices = Devices(
+            self.gpio, self.pwm, self.iio, self.i2c, self.serial, is_served=lambda: not self._is_stalled
+        )
+        self.now = Later(self, None)
+        self._histories = Histories(board, self.gpio, self.pwm, self.clock.now_ns)
         self._cursor_ns = 0
         self._at_rest_ns = 0
+        self._last_ns = 0
+        self._stalled_until_ns = 0
+        self._is_stalled = False
 
     def runtime(self, **options: Any) -> Runtime:
         """A runtime on these devices; `options` as for `Runtime`."""
         return Runtime(self.board, self.clock, self.devices, scheduler=self.scheduler, **options)
 
-    # now
-
-    def press(self, name: str, bounces: int = 0) -> None:
-        """Bring an input to its active value, after so many bounces of its contact."""
-        self._switch(name, 1, bounces)
-
-    def release(self, name: str, bounces: int = 0) -> None:
-        """Bring an input to its inactive value."""
-        self._switch(name, 0, bounces)
+    # what is seen
 
     def value(self, name: str) -> int:
         """The logical value of a line, input or output, as a meter on its wire would tell: 0 or 1."""
         line = self.board.line(name)
-        return self._chip(line.chip_id).level(line.line) ^ line.active_low
+        return self.gpio.chip(self.board.chips[line.chip_id].label).level(line.line) ^ line.active_low
 
     def pwm_state(self, name: str) -> PwmState:
         """What a PWM output puts out."""
@@ -79,86 +80,110 @@ class MockBench:
             raise BoardError(self.board.source, f"`{name}` is a GPIO line, not a PWM channel", "ask for value()")
         return self.pwm.seen(self.board.pwm_chips[channel.chip_id].device, channel.channel)
 
+    def history(self, name: str, since: Duration = 0) -> History:
+        """What an output did since a time: `history("led") == [(0, 0), ("300ms", 1)]`. First what it was then."""
+        return self._histories.of(name, max(ns_of(since), 0))
+
+    def unsafe(self) -> tuple[str, ...]:
+        """The outputs that aren't in their safe states, each with what it is, as sentences."""
+        found = []
+        for output in self.board.outputs:
+            if isinstance(output, PwmChannel):
+                state = self.pwm_state(output.name)
+                is_safe = state.enabled is output.safe_enabled
+                if not is_safe or (state.enabled and state.duty_ns != output.safe_duty_ns):
+                    safe = f"{output.safe_duty_ns} ns" if output.safe_enabled else "off"
+                    is_now = f"{state.duty_ns} ns" if state.enabled else "off"
+                    found.append(f"{output.name} is {is_now}; safe is {safe}")
+            elif self.value(output.name) != output.safe_value:
+                found.append(f"{output.name} is {self.value(output.name)}; safe is {output.safe_value}")
+        return tuple(found)
+
+    def edges(self, name: str) -> int:
+        """The edges that an input had while somebody listened; what the kernel lost is among them."""
+        line = self.board.input(name)
+        return self.gpio.chip(self.board.chips[line.chip_id].label).faults(line.line).sent
+
+    # what hands do now; docs of each in `Later`
+
+    def press(self, name: str, bounces: int = 0) -> None:
+        """Bring an input to its active value, after so many bounces of its contact."""
+        self.now.press(name, bounces)
+
+    def release(self, name: str, bounces: int = 0) -> None:
+        """Bring an input to its inactive value."""
+        self.now.release(name, bounces)
+
+    def drive(self, name: str, value: int | None) -> None:
+        """Drive an input to a logical value; None lets go of the wire."""
+        self.now.drive(name, value)
+
+    def turn(self, name: str, steps: int, rate: int = 1000) -> None:
+        """Turn the encoder on the inputs `NAME_a` and `NAME_b`, by so many steps at `rate` a second."""
+        self.now.turn(name, steps, rate)
+
+    def feed(self, port: str, data: bytes | str) -> None:
+        """Bytes come in on a serial port; a text as UTF-8."""
+        self.now.feed(port, data)
+
+    def sensor(self, name: str) -> Probe:
+        """What a channel measures from now on: `bench.sensor("imu/accel_x").sine(2.0, period="1s")`."""
+        return self.now.sensor(name)
+
     def measure(self, sensor: str, channel: str, quantity: Quantity) -> None:
         """What a sensor on an I2C bus measures from now on: "22.5", in the channel's unit."""
-        self.i2c.device(sensor).set(channel, quantity)
+        self.now.measure(sensor, channel, quantity)
 
-    def feed(self, port: str, data: bytes) -> None:
-        """Bytes come in on a serial port."""
-        self.serial.feed(port, data)
+    def fault(self, name: str) -> Fault:
+        """What breaks: `bench.fault("button").drop(3)`."""
+        return self.now.fault(name)
 
-    def advance(self, duration: str | int) -> None:
+    def stall(self, duration: Duration) -> None:
+        """Nobody serves the devices for so long: buffers fill, and overflow as the kernel's do."""
+        self.now.stall(duration)
+
+    def jump(self, duration: Duration) -> None:
+        """The clock jumps forward: timers learn what they missed."""
+        self.now.jump(duration)
+
+    # time
+
+    def advance(self, duration: Duration) -> None:
         """Let virtual time pass: "10ms", or ns. Raises `ClockError` on a real clock, which nobody can push."""
         if not isinstance(self.clock, VirtualClock):
             raise ClockError("advance", "this bench runs on a real clock, which passes by itself")
-        self.clock.advance(_ns(duration))
+        self.clock.advance(ns_of(duration))
 
     def settle(self) -> None:
-        """Let virtual time pass until contacts have stopped bouncing and debounced inputs show it."""
+        """Let virtual time pass until contacts stop bouncing and encoders turning, and debounced inputs show it."""
         self.advance(max(self._at_rest_ns - self.clock.now_ns(), 0))
 
-    # later
-
-    def after(self, delay: str | int) -> Later:
+    def after(self, delay: Duration) -> Later:
         """The time `delay` after the step before (the first counts from now): do there what comes behind the dot."""
-        self._cursor_ns = max(self._cursor_ns, self.clock.now_ns()) + _ns(delay)
+        self._cursor_ns = max(self._cursor_ns, self.clock.now_ns()) + ns_of(delay)
         return Later(self, self._cursor_ns)
 
     @property
     def last_step_ns(self) -> int:
-        """The time of the last step that `after` was asked for."""
-        return max(self._cursor_ns, self.clock.now_ns())
+        """The time of the last step that `after` was asked for, or of the end of what goes on."""
+        return max(self._cursor_ns, self._last_ns, self.clock.now_ns())
 
-    def _switch(self, name: str, value: int, bounces: int) -> None:
-        line = self.board.input(name)
-        chip, level, now = self._chip(line.chip_id), value ^ line.active_low, self.clock.now_ns()
-        for i in range(2 * bounces):
-            self._later(now + i * BOUNCE_NS, chip, line, level ^ i % 2)
-        self._at_rest_ns = max(self._at_rest_ns, now + 2 * bounces * BOUNCE_NS + line.debounce_ns)
-        if bounces:
-            self._later(now + 2 * bounces * BOUNCE_NS, chip, line, level)
-        else:
-            chip.drive(line.line, level)
+    # for hands
 
-    def _later(self, due_ns: int, chip: MockChip, line: InputLine, level: int) -> None:
-        self.scheduler.at(due_ns, lambda *_: chip.drive(line.line, level))
+    def busy_until(self, time_ns: int) -> None:
+        """Something goes on until then."""
+        self._at_rest_ns = max(self._at_rest_ns, time_ns)
 
-    def _chip(self, chip_id: int) -> MockChip:
-        return self.gpio.open(self.board.chips[chip_id].label)
+    def goes_on_until(self, time_ns: int) -> None:
+        """Something was asked for that will end then."""
+        self._last_ns = max(self._last_ns, time_ns)
 
+    def read_again_at(self, time_ns: int) -> None:
+        """Nobody serves the devices until then."""
+        self._stalled_until_ns = max(self._stalled_until_ns, time_ns)
+        self._is_stalled = True
+        self.scheduler.at(self._stalled_until_ns, self._serve_again)
 
-@dataclass(frozen=True, slots=True)
-class Later:
-    """A moment of a scenario."""
-
-    bench: MockBench
-    due_ns: int
-
-    def press(self, name: str, bounces: int = 0) -> None:
-        """As `MockBench.press`, then."""
-        self.bench.board.input(name)  # a misspelt name is told now, not then
-        self.bench.scheduler.at(self.due_ns, lambda *_: self.bench.press(name, bounces))
-
-    def release(self, name: str, bounces: int = 0) -> None:
-        """As `MockBench.release`, then."""
-        self.bench.board.input(name)
-        self.bench.scheduler.at(self.due_ns, lambda *_: self.bench.release(name, bounces))
-
-    def measure(self, sensor: str, channel: str, quantity: Quantity) -> None:
-        """As `MockBench.measure`, then."""
-        self.bench.i2c.device(sensor)
-        self.bench.scheduler.at(self.due_ns, lambda *_: self.bench.measure(sensor, channel, quantity))
-
-    def feed(self, port: str, data: bytes) -> None:
-        """As `MockBench.feed`, then."""
-        self.bench.serial.line(port)
-        self.bench.scheduler.at(self.due_ns, lambda *_: self.bench.feed(port, data))
-
-
-def _ns(duration: str | int) -> int:
-    if isinstance(duration, int):
-        return duration
-    try:
-        return parse_duration_ns(duration)
-    except ValueError as error:
-        raise ClockError("duration", str(error)) from None
+    def _serve_again(self, *_: int) -> None:
+        if self.clock.now_ns() >= self._stalled_until_ns:
+            self._is_stalled = False
