@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from axiom_hw.adapters.source import Losing
 from axiom_hw.backends.limits import GpioChoice, limits_of
+from axiom_hw.backends.machine_pwm import Pulser, pulsed_lines
 from axiom_hw.board import Board, detect
 from axiom_hw.board.find import other_machine
 from axiom_hw.bpf.engine.choice import Engine
@@ -144,6 +145,16 @@ def tell_gpio(choice: GpioChoice) -> None:
     """Print, where lines are reached by another way than the usual one, what that can't do."""
     if shortfalls := limits_of(choice).shortfalls:
         print(f"gpio by {choice}, which can do less than gpiod:", *shortfalls, sep="\n    ", file=sys.stderr)
+
+
+def tell_pulsed(board: Board, pulser: Pulser | None) -> None:
+    """Print which outputs software pulses, what that can't do, and where a PWM channel could take over."""
+    if pulser is None:
+        return
+    lines = tuple(pulsed_lines(board))
+    names = ", ".join(name for name, _ in lines)
+    hints = (hint for _, hint in lines if hint)
+    print(f"{names}: pulsed by {pulser}", *pulser.shortfalls, *hints, sep="\n    ", file=sys.stderr)
 
 
 def tell_damage(recording: Recording) -> None:

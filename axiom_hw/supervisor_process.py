@@ -16,6 +16,7 @@ from typing import Final
 from axiom_hw.actuation import GuardState, Stop, Verdict, open_actuator
 from axiom_hw.backends.gpio import GpioBackend
 from axiom_hw.backends.limits import open_gpio
+from axiom_hw.backends.machine_pwm import open_pwm
 from axiom_hw.backends.mock_gpio import MockGpio
 from axiom_hw.backends.mock_pwm import MockPwm
 from axiom_hw.backends.pwm import PwmBackend
@@ -123,7 +124,7 @@ class _Real:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._gpio = open_gpio(plan.gpio)
-        self._pwm = SysfsPwm(plan.pwm_root)
+        self._pwm = open_pwm(self._gpio, channels=SysfsPwm(plan.pwm_root))  # safe states are levels: no need for lgpio
 
     def warm_up(self) -> None:
         """Open each chip once: what is read from files then is in memory when it counts."""

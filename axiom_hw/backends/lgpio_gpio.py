@@ -262,6 +262,14 @@ class LgpioRequest:
             raise not_an_output(self._label, offset)
         self._on(offset, self._lgpio.gpio_write, self._handle, offset, value)
 
+    def pulse(self, offset: int, high_us: int, low_us: int) -> None:
+        """Let lgpio's thread pulse an output, from the end of the period under way on; 0 and 0 stop it as it is.
+
+        Raises `BackendError`, for a stop of what isn't pulsed too.
+        """
+        self._check(offset)
+        self._on(offset, self._lgpio.tx_pulse, self._handle, offset, high_us, low_us)
+
     def fileno(self) -> int:
         """See `GpioRequest.fileno`."""
         self._check_live()

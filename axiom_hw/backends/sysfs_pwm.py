@@ -23,10 +23,11 @@ from axiom_hw.backends.pwm import (
     no_such_device,
 )
 from axiom_hw.board import Polarity
+from axiom_hw.board.pins import FAN
 from axiom_hw.errors import BackendError
 
 _PAUSE_NS: Final = 20_000_000
-_PAUSES: Final = 100  # 2 s: udev hands the files of a new channel to the group gpio some time after the export
+_PAUSES: Final = 500  # 10 s: udev hands the files of a new channel to the group gpio some time after the export
 _POLARITY: Final = {Polarity.NORMAL: "normal", Polarity.INVERSED: "inversed"}
 _FIXES: Final = {
     errno.EACCES: "add yourself to the group that owns it, and log in again: sudo usermod -aG gpio $USER",
@@ -68,7 +69,12 @@ class SysfsPwm:
         self._write = write
 
     def open(self, device: str, channel: int) -> SysfsPwmOutput:
-        """See `PwmBackend.open`. Waits up to 2 s until udev has handed a new channel over."""
+        """See `PwmBackend.open`. Waits up to 10 s until udev has handed a new channel over."""
+        if device == FAN:
+            raise BackendError(
+                f"pwm {device}", "drives the Pi's own fan: the kernel keeps the processor cool by it",
+                "the PWM of the header is 1f00098000.pwm", errno.EPERM,
+            )  # fmt: skip
         chips = {os.path.basename(os.path.realpath(path / "device")): path for path in self._root.glob("pwmchip*")}
         if device not in chips:
             raise no_such_device(device, chips)
@@ -103,7 +109,7 @@ class SysfsPwm:
             self._pause(_PAUSE_NS)
         self._write(chip / "unexport", str(channel))
         raise BackendError(
-            place, "was exported, but its files can't be written after 2 s", _FIXES[errno.EACCES], errno.EACCES
+            place, "was exported, but its files can't be written after 10 s", _FIXES[errno.EACCES], errno.EACCES
         )
 
 

@@ -54,6 +54,10 @@ def _claims(
         for line in row.motor.lines:
             pin = f"GPIO{line}" if known_chip(label) else f"line {line}"
             yield Claim((label, line), f"{pin} of {label}", one_purpose)
+    if (pulsed := pwm_chips[row.chip_id].software_label) is not None:
+        pin = f"GPIO{row.channel}" if known_chip(pulsed) else f"line {row.channel}"
+        yield Claim((pulsed, row.channel), f"{pin} of {pulsed}", one_purpose)
+        return
     device = pwm_chips[row.chip_id].device
     channel = f"channel {row.channel} of {device}"
     yield Claim((device, "channel", row.channel), channel, "give one of them another channel")

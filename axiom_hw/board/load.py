@@ -14,11 +14,12 @@ from axiom_hw.board.find import find_board, shown
 from axiom_hw.board.i2c import BUS_KEYS, SENSOR_KEYS, bus_row, refuse_same_addresses, sensor_row
 from axiom_hw.board.iio import HWMON_KEYS, IIO_KEYS, hwmon_row, iio_row, refuse_same_names
 from axiom_hw.board.line_names import chip_line_names
-from axiom_hw.board.model import Board, Chip, PwmChip
+from axiom_hw.board.model import SOFTWARE, Board, Chip, PwmChip
 from axiom_hw.board.outputs import watchdog_ns
-from axiom_hw.board.pins import known_chip, known_pwm
+from axiom_hw.board.pins import FAN, known_chip, known_pwm
 from axiom_hw.board.rows import INPUT_KEYS, OUTPUT_KEYS, input_row, output_row
 from axiom_hw.board.serial import SERIAL_KEYS, serial_row
+from axiom_hw.board.software_pwm import software_chips
 from axiom_hw.board.table import Places, Table
 from axiom_hw.board.watch_table import WATCH_KEYS, watch_row
 from axiom_hw.errors import BoardError
@@ -74,6 +75,7 @@ def parse_board(text: str, name: str, source: str) -> Board:
     refuse_same_addresses(top, sensors, buses)
     serial_ports = _named(top, "serial", SERIAL_KEYS, serial_row)
     watches = _named(top, "watch", WATCH_KEYS, lambda name, table: watch_row(name, table, outputs))
+    pwm_chips += tuple(software_chips(chips, len(pwm_chips), outputs))
     refuse_conflicts(places, chips, pwm_chips, inputs, outputs)
     return Board(
         name, source, chips, inputs, outputs, pwm_chips, top.text("model"), top.text("description"), watchdog_ns(top),
@@ -125,6 +127,16 @@ def _pwm_chip(name: str, table: Table) -> PwmChip:
             "`readlink /sys/class/pwm/pwmchip*/device` ends in the name; the header of a Pi 5 is 1f00098000.pwm",
             "device",
         )
+    if device.startswith(SOFTWARE):
+        raise table.error(
+            f'`device` is "{device}", which is no device',
+            'an output with line = 23 and pwm = "software" needs no PWM chip', "device",
+        )  # fmt: skip
+    if device == FAN:
+        raise table.error(
+            f"`device` is {FAN}, which drives the Pi's own fan: the kernel keeps the processor cool by it",
+            "the PWM of the header is 1f00098000.pwm", "device",
+        )  # fmt: skip
     known = known_pwm(device)
     if known is None and "channels" not in table:
         raise table.missing("channels", f'"{device}" isn\'t a PWM chip of a Pi: say how many channels it has')

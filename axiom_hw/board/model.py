@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum, IntEnum
+from typing import Final
 
 from axiom_hw.board.i2c import Sensor, SensorBus
 from axiom_hw.board.iio import IioDevice
 from axiom_hw.board.serial import SerialPort
 from axiom_hw.board.watch import Watch
 from axiom_hw.errors import BoardError
+
+SOFTWARE: Final = "software:"  # begins the device of lines that software pulses; the label of their chip follows
 
 
 class Bias(Enum):
@@ -100,11 +103,19 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class PwmChip:
-    """A PWM chip, found by the name of its device. Its index in the board is the `chip_id` of PWM contexts."""
+    """A PWM chip, found by the name of its device. Its index in the board is the `chip_id` of PWM contexts.
+
+    Or the lines of a GPIO chip, which software pulses: each is a channel of its number.
+    """
 
     name: str
     device: str
     channels: int
+
+    @property
+    def software_label(self) -> str | None:
+        """The GPIO chip whose lines software pulses; None of a chip that makes pulses itself."""
+        return self.device.removeprefix(SOFTWARE) if self.device.startswith(SOFTWARE) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,8 @@ PWMS: Final = (
     KnownPwm("2020c000.pwm", "pinctrl-bcm2835", 2, _BCM),
 )  # fmt: skip
 
+FAN: Final = "1f0009c000.pwm"  # RP1's other PWM, which the kernel's fan driver has; not for us
+
 
 class PinKind(Enum):
     """What a pin of the header is for."""

@@ -82,6 +82,11 @@ SECTIONS: Final = (
         _AUTHORITY,
         _WATCHDOG,
     )),
+    Section('[output.NAME] with pwm = "software"', "a line without a channel, which software pulses; hook `pwm/NAME`", (
+        Key("pwm",    '"software"', "", "a thread makes the pulses: they jitter, and end with the process"),
+        Key("period", "100us to 4.29s", '"20ms" of a servo, else none', "the other keys are those of a PWM channel"),
+        Key("safe",   '"off", "0%", "100%"', "", "its level before and after a run, and on a failure"),
+    )),
     Section('[output.NAME] with kind = "servo"', "besides those of a PWM channel", (
         Key("min_angle", "degrees", "-90", "the angle at `min_duty`"),
         Key("max_angle", "degrees", "90",  "the angle at `max_duty`"),

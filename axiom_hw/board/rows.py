@@ -33,6 +33,7 @@ from axiom_hw.board.outputs import (
     slew_ns_per_s,
 )
 from axiom_hw.board.pins import known_chip, known_pwm
+from axiom_hw.board.software_pwm import check_software
 from axiom_hw.board.table import Table
 from axiom_hw.board.units import format_duration, parse_duration_ns
 
@@ -44,7 +45,9 @@ _PWM_OUTPUT: Final = (
 )  # fmt: skip
 _SERVO: Final = (*_PWM_OUTPUT, *SERVO_KEYS)
 _MOTOR: Final = (*(key for key in _PWM_OUTPUT if key != "min_duty"), *MOTOR_KEYS)
-OUTPUT_KEYS: Final = tuple(dict.fromkeys((*_OUTPUT_LINE, *_SERVO, *_MOTOR)))
+_OF_A_CHANNEL: Final = ("pwm_chip", "channel", "pin", "optional")
+_OF_SOFTWARE: Final = ("chip", "line", "pwm")  # in their place
+OUTPUT_KEYS: Final = tuple(dict.fromkeys((*_OUTPUT_LINE, *_SERVO, *_MOTOR, *_OF_SOFTWARE)))
 
 _PERCENT: Final = re.compile(r"(\d{1,3})\s*%")
 _U32_MAX: Final = (1 << 32) - 1  # contexts carry period and duty as u32
@@ -93,33 +96,41 @@ def input_row(name: str, table: Table, chips: tuple[Chip, ...]) -> InputLine:
 def output_row(
     name: str, table: Table, chips: tuple[Chip, ...], pwm_chips: tuple[PwmChip, ...]
 ) -> OutputLine | PwmChannel:
-    """[output.NAME]: `line` makes it a GPIO output, `channel` a PWM output, with a `kind` a servo or a motor."""
+    """[output.NAME]: `line` makes it a GPIO output, `channel` a PWM output, with a `kind` a servo or a motor.
+
+    A line with `pwm` is a PWM output, too: software pulses it.
+    """
     match ("line" in table, "channel" in table):
         case (True, True):
             raise table.error("has both `line` and `channel`", "a GPIO output has `line`, a PWM output `channel`")
         case (False, False):
             raise table.missing("line", "line = 18 makes it a GPIO output, channel = 0 a PWM output")
         case (is_line, _):
-            kind = table.choice("kind", Kind, Kind.LINE if is_line else Kind.PWM)
-    if is_line is not (kind is Kind.LINE):
-        device = "line" if is_line else "channel"
+            by_software = is_line and "pwm" in table
+            kind = table.choice("kind", Kind, Kind.LINE if is_line and not by_software else Kind.PWM)
+    if (is_line and not by_software) is not (kind is Kind.LINE):
+        device = "`pwm`" if by_software else "a `line`" if is_line else "a `channel`"
         raise table.error(
-            f'`kind` is "{kind.value}", and it has a `{device}`',
-            'a "line" has `line`; "pwm", "servo" and "motor" have `channel`', "kind",
+            f'`kind` is "{kind.value}", and it has {device}',
+            'a "line" has `line`; "pwm", "servo" and "motor" have `channel`, or `line` and pwm = "software"', "kind",
         )  # fmt: skip
     match kind:
         case Kind.LINE:
             _check_keys(table, _OUTPUT_LINE, "a GPIO output", 'safe = "low"')
             return _output_line(name, table, chips)
         case Kind.PWM:
-            _check_keys(table, _PWM_OUTPUT, "a PWM output", 'safe = "off"')
+            _check_keys(table, _pwm_keys(_PWM_OUTPUT, by_software), "a PWM output", 'safe = "off"')
         case Kind.SERVO:
-            _check_keys(table, _SERVO, "a servo", 'safe = "off"')
+            _check_keys(table, _pwm_keys(_SERVO, by_software), "a servo", 'safe = "off"')
         case Kind.MOTOR:
-            _check_keys(table, _MOTOR, "a motor", 'safe = "off"')
+            _check_keys(table, _pwm_keys(_MOTOR, by_software), "a motor", 'safe = "off"')
         case _:
             assert_never(kind)
     return _pwm_output(name, table, chips, pwm_chips, kind)
+
+
+def _pwm_keys(keys: tuple[str, ...], by_software: bool) -> tuple[str, ...]:
+    return (*_OF_SOFTWARE, *(key for key in keys if key not in _OF_A_CHANNEL)) if by_software else keys
 
 
 def _check_keys(table: Table, keys: tuple[str, ...], kind: str, example: str) -> None:
@@ -145,9 +156,8 @@ def _output_line(name: str, table: Table, chips: tuple[Chip, ...]) -> OutputLine
 def _pwm_output(
     name: str, table: Table, chips: tuple[Chip, ...], pwm_chips: tuple[PwmChip, ...], kind: Kind
 ) -> PwmChannel:
-    chip_id = _chip_of(table, "pwm_chip", [chip.name for chip in pwm_chips])
-    chip = pwm_chips[chip_id]
-    channel = table.integer("channel", 0, chip.channels - 1, 0, f"{chip.device} has {chip.channels} channels")
+    by_software = "pwm" in table
+    chip_id, channel, pin = _pulsed_line(table, chips, pwm_chips) if by_software else _pwm_at(table, pwm_chips)
     if "period" not in table and kind is not Kind.SERVO:
         raise table.missing("period", 'say how long a period is: a servo has period = "20ms", which is 50 Hz')
     period = table.duration_ns("period", parse_duration_ns(SERVO_PERIOD))
@@ -171,18 +181,33 @@ def _pwm_output(
     if turns is not None and least == most:
         raise table.error("`min_duty` is `max_duty`, which leaves a servo one angle", "give it a range", "min_duty")
     safe, enabled = _safe_duty(table, period, least, most, turns)
+    if by_software:
+        check_software(table, period, safe, enabled)
     if kind is Kind.MOTOR and safe:
         raise table.error(
             f'`safe` is "{table.text("safe")}", at which a motor turns', 'write "off", or "0%": on, but still', "safe"
         )
     said, slew = rules(table), slew_ns_per_s(table, period, turns, most - least)
     polarity = table.choice("polarity", Polarity, Polarity.NORMAL)
-    pin = _pwm_pin(table, chip, channel)
     optional = table.flag("optional")
     return PwmChannel(
         name, chip_id, channel, period, least, most, safe, enabled, polarity, pin, optional, said.authority,
         said.watchdog_ns, slew, turns, motor(table, chips) if kind is Kind.MOTOR else None,
     )  # fmt: skip
+
+
+def _pwm_at(table: Table, pwm_chips: tuple[PwmChip, ...]) -> tuple[int, int, int | None]:
+    """The chip, the channel, and the line that carries it, where that is known."""
+    chip_id = _chip_of(table, "pwm_chip", [chip.name for chip in pwm_chips])
+    chip = pwm_chips[chip_id]
+    channel = table.integer("channel", 0, chip.channels - 1, 0, f"{chip.device} has {chip.channels} channels")
+    return chip_id, channel, _pwm_pin(table, chip, channel)
+
+
+def _pulsed_line(table: Table, chips: tuple[Chip, ...], pwm_chips: tuple[PwmChip, ...]) -> tuple[int, int, int | None]:
+    """The same of a line that software pulses: the chips of such lines come behind all others."""
+    chip_id, line = _line(table, chips)
+    return len(pwm_chips) + chip_id, line, line
 
 
 def _safe_duty(table: Table, period: int, least: int, most: int, turns: Servo | None) -> tuple[int, bool]:

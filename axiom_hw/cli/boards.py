@@ -172,7 +172,8 @@ def _output_row(board: Board, output: OutputLine | PwmChannel) -> tuple[str, ...
         active = "low" if output.active_low else "high"
         return (output.name, at, output.drive.value, active, f"value {output.safe_value}")
     pin = f" (line {output.pin})" if output.pin is not None else ""
-    at = f"{board.pwm_chips[output.chip_id].name} channel {output.channel}{pin}"
+    chip = board.pwm_chips[output.chip_id]
+    at = f"{chip.name} {f'line {output.channel}' if chip.software_label else f'channel {output.channel}{pin}'}"
     limits = f"duty {_duration(output.min_duty_ns)} to {_duration(output.max_duty_ns)} of {_duration(output.period_ns)}"
     if output.servo is not None:
         limits += f", {output.servo.min_mdeg / 1000:g} to {output.servo.max_mdeg / 1000:g} degrees"

@@ -119,6 +119,8 @@ def _outputs(board: Board, output: OutputLine | PwmChannel, label: str) -> Itera
             known = known_pwm(board.pwm_chips[output.chip_id].device)
             if output.pin is not None and known is not None and known.label == label:
                 yield output.pin, f"PWM {output.channel}"
+            if board.pwm_chips[output.chip_id].software_label == label:
+                yield output.channel, "PWM by software"
             if output.motor is not None and output.motor.lines and board.chips[output.motor.chip_id].label == label:
                 ways = ("direction",) if len(output.motor.lines) == 1 else ("forward", "backward")
                 yield from zip(output.motor.lines, ways, strict=True)

@@ -93,14 +93,15 @@ def safe(
     gpio: Annotated[GpioChoice, typer.Option(help="What lines are reached by")] = GpioChoice.GPIOD,
 ) -> None:
     """Bring every output of a board that no process drives to its safe state: ExecStopPost= of a systemd unit."""
-    from axiom_hw.backends.sysfs_pwm import SysfsPwm
+    from axiom_hw.backends.machine_pwm import open_pwm
     from axiom_hw.board import load_board
     from axiom_hw.supervisor import Plan
     from axiom_hw.supervisor_process import make_safe
 
     loaded = load_board(board)
     plan = Plan(os.getpid(), loaded, _directory(state), gpio)
-    failures = make_safe(plan, open_gpio(gpio), SysfsPwm(plan.pwm_root))
+    lines = open_gpio(gpio)
+    failures = make_safe(plan, lines, open_pwm(lines))
     for failure in failures:
         typer.echo(f"not safe: {failure}", err=True)
     if failures:

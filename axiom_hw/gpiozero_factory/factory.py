@@ -28,8 +28,10 @@ from axiom_hw.backends.gpio import MAX_EVENT_BUFFER, GpioBackend, GpioChip, Gpio
 from axiom_hw.backends.gpiozero_gpio import header_label
 from axiom_hw.backends.limits import GpioChoice, open_gpio
 from axiom_hw.backends.pwm import PwmBackend
+from axiom_hw.backends.software_pwm import PulsedLine
 from axiom_hw.backends.sysfs_pwm import SysfsPwm
 from axiom_hw.board.pins import PWMS
+from axiom_hw.clock import VirtualClock
 from axiom_hw.errors import BackendError
 from axiom_hw.gpiozero_factory.edges import EdgeThread
 from axiom_hw.gpiozero_factory.mock import MockedPin, MockHeader
@@ -170,6 +172,12 @@ class AxiomFactory(PiFactory):  # type: ignore[misc]  # gpiozero has no types
                 f"{pin!r} is pulsed by a thread of this process, so pulses jitter, and end with it: {why}"
             ), stacklevel=8)  # fmt: skip
         return None
+
+    def pulse(self, request: GpioRequest, line: int) -> PinPwm:
+        """Pulses on a line that has no channel: by a thread, or in virtual time by the header's scheduler."""
+        if self.bench is not None and isinstance(self.bench.clock, VirtualClock):
+            return PulsedLine(request, line, self.bench.clock, self.bench.scheduler)
+        return PulsedLine(request, line)
 
     def _open_chip(self) -> GpioChip:
         if self._closed:

@@ -24,7 +24,7 @@ from gpiozero.pins.pi import PiPin
 from axiom_hw.backends.gpio import MAX_EVENT_BUFFER, GpioRequest, LineEvent, LineInput, LineOutput
 from axiom_hw.board import Bias, EdgeDetection
 from axiom_hw.events import Edge
-from axiom_hw.gpiozero_factory.pwm import PinPwm, SoftwarePwm
+from axiom_hw.gpiozero_factory.pwm import PinPwm
 
 if TYPE_CHECKING:
     from axiom_hw.gpiozero_factory.factory import AxiomFactory
@@ -269,7 +269,7 @@ class AxiomPin(PiPin):  # type: ignore[misc]  # gpiozero has no types
             return hardware
         self._claim_output(False)
         assert self._request is not None
-        return SoftwarePwm(self._request, self.line)
+        return self._factory.pulse(self._request, self.line)
 
     def _close_pwm(self) -> None:
         pwm, self._pwm = self._pwm, None

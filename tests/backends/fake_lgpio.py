@@ -1,8 +1,9 @@
 """A stand-in for the module `lgpio` (lg 0.2.2), on the fake kernel of `fake_gpiod`: its calls, and its defects.
 
-From lgpio.py, lgGpio.c and lgPthAlerts.c: edges are read from the kernel's 16 a line every 500 µs, and handed on by one
-thread that ends when a callback raises; it compares the chip's number and the line, never the edge; a line's owner is
-"lg"; errors are raised as their text. A second claim of a line on one handle takes it over.
+From lgpio.py, lgGpio.c, lgPthAlerts.c and lgPthTx.c: edges are read from the kernel's 16 a line every 500 µs, and
+handed on by one thread that ends when a callback raises; it compares the chip's number and the line, never the edge; a
+line's owner is "lg"; errors are raised as their text. A second claim of a line on one handle takes it over. Pulses
+begin at a natural start, change at the end of a period, and leave the level when they stop.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from tests.backends.fake_gpiod import FakeChip, FakeRequest, FakeWorld
 POLL_NS = 500_000
 TEXTS = {
     -7: "GPIO operation not permitted", -73: "bad GPIO number", -78: "can not open gpiochip", -79: "GPIO busy",
-    -80: "GPIO not allocated", -84: "too many GPIO", -98: "bad debounce micros", -104: "GPIO not set as an output",
+    -80: "GPIO not allocated", -84: "too many GPIO", -88: "bad PWM micros", -98: "bad debounce micros",
+    -104: "GPIO not set as an output",
 }  # fmt: skip
 
 
@@ -39,6 +41,15 @@ class Alert:
     last_ns: int = 0
     told_level: int = -1  # as lgGpioCreateAlertRec sets it
     told: bool = True
+
+
+@dataclass
+class Pulsed:
+    """A record of the pulsing thread: what runs, and what waits for the end of the period."""
+
+    shape: tuple[int, int]
+    waiting: tuple[int, int] | None = None
+    active: bool = True
 
 
 @dataclass
@@ -64,6 +75,8 @@ class FakeLgpio:
         self.alerts: dict[tuple[int, int], Alert] = {}
         self.debounces: dict[tuple[int, int], int] = {}
         self.callbacks: list[Callback] = []
+        self.pulsed: dict[tuple[int, int], Pulsed] = {}
+        self.timers = timers
         self.thread_died = False
         self.opened = 0
         timers.every(POLL_NS, lambda *_: self.poll())
@@ -124,6 +137,8 @@ class FakeLgpio:
 
     def gpio_free(self, handle: int, gpio: int) -> int:
         self.alerts.pop((handle, gpio), None)
+        if (handle, gpio) in self.pulsed:
+            self.pulsed.pop((handle, gpio)).active = False
         self.handles[handle].pop(gpio).release()
         return 0
 
@@ -136,6 +151,33 @@ class FakeLgpio:
             raise self.fail(-104)
         request.set_value(gpio, Value.ACTIVE if level else Value.INACTIVE)
         return 0
+
+    def tx_pulse(self, handle: int, gpio: int, pulse_on: int, pulse_off: int) -> int:
+        self.claimed(handle, gpio)
+        now = self.pulsed.get((handle, gpio))
+        if now is None or not now.active:
+            if pulse_on + pulse_off <= 10:
+                raise self.fail(-88)
+            self.pulsed[handle, gpio] = made = Pulsed((pulse_on, pulse_off))
+            period_ns = (pulse_on + pulse_off) * 1000
+            start_ns = (self.clock.now_ns() // period_ns + 1) * period_ns
+            self.timers.at(start_ns, lambda *_: self.cycle(made, handle, gpio))
+        elif pulse_on or pulse_off:
+            now.waiting = (pulse_on, pulse_off)
+        else:
+            now.active = False
+        return 9
+
+    def cycle(self, pulsed: Pulsed, handle: int, gpio: int) -> None:
+        if not pulsed.active:
+            return
+        pulsed.shape, pulsed.waiting = pulsed.waiting or pulsed.shape, None
+        on_us, off_us = pulsed.shape
+        now_ns = self.clock.now_ns()
+        self.gpio_write(handle, gpio, int(on_us > 0))
+        if on_us:
+            self.timers.at(now_ns + on_us * 1000, lambda *_: pulsed.active and self.gpio_write(handle, gpio, 0))
+        self.timers.at(now_ns + (on_us + off_us) * 1000, lambda *_: self.cycle(pulsed, handle, gpio))
 
     def callback(self, handle: int, gpio: int, edge: int = 1, func: Callable | None = None) -> Callback:
         assert func is not None

@@ -1,37 +1,79 @@
-"""What every PWM backend does alike: the mock, and sysfs on a tree that obeys the kernel."""
+"""What every PWM backend does alike: the mock, sysfs on a tree that obeys the kernel, and software on mock lines."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from axiom_hw.backends.lgpio_gpio import LgpioBackend
+from axiom_hw.backends.lgpio_pwm import LgpioPwm
+from axiom_hw.backends.mock_gpio import MockChip, MockGpio
 from axiom_hw.backends.mock_pwm import MockPwm
 from axiom_hw.backends.pwm import PwmBackend, PwmOutput, PwmState
+from axiom_hw.backends.software_pwm import SoftwarePwm
 from axiom_hw.backends.sysfs_pwm import SysfsPwm
 from axiom_hw.board import Polarity
+from axiom_hw.clock import VirtualClock
 from axiom_hw.errors import BackendError
+from axiom_hw.scheduler import Scheduler
 from tests.backends.fake_sysfs import FakePwmTree
 
 DEVICE = "1f00098000.pwm"
+SOFTWARE = "software:pinctrl-rp1"
 SERVO = PwmState(20_000_000, 1_500_000, enabled=True)
 
 
-@pytest.fixture(params=["mock", "sysfs"])
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> PwmBackend:
-    if request.param == "mock":
-        return MockPwm([(DEVICE, 4), ("1f0009c000.pwm", 4)])
+@dataclass(frozen=True)
+class Rig:
+    """A backend, a device of its own with the channels 0 to `last`, and what errors call these."""
+
+    backend: PwmBackend
+    device: str = DEVICE
+    last: int = 3
+    place: str = "channel 0 of 1f00098000.pwm"
+
+    @property
+    def is_software(self) -> bool:
+        """Whether its pulses end with their owner."""
+        return self.device == SOFTWARE
+
+
+def software(backend: PwmBackend) -> Rig:
+    return Rig(backend, SOFTWARE, 53, "software PWM on line 0 of pinctrl-rp1")
+
+
+@pytest.fixture(params=["mock", "sysfs", "thread", "lgpio"])
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
+    clock = VirtualClock()
+    timers = Scheduler(clock)
+    timers.start()
+    match request.param:
+        case "mock":
+            return Rig(MockPwm([(DEVICE, 4), ("1f0009c000.pwm", 4)]))
+        case "thread":
+            gpio = MockGpio([MockChip("pinctrl-rp1", 54, clock, timers)])
+            return software(SoftwarePwm(gpio, clock, timers))
+        case "lgpio":
+            pytest.importorskip("gpiod", reason="the fake kernel speaks gpiod's types")
+            from tests.backends.fake_gpiod import FakeWorld
+            from tests.backends.fake_lgpio import FakeLgpio
+
+            (tmp_path / "gpiochip11").touch()
+            header = FakeWorld("pinctrl-rp1", 54, clock, timers)
+            return software(LgpioPwm(LgpioBackend(FakeLgpio({11: header}, clock, timers), tmp_path)))
     tree = FakePwmTree(tmp_path)
     tree.add(0, "1f0009c000.pwm", 4)
     tree.add(2, DEVICE, 4)
-    return SysfsPwm(tmp_path, write=tree.write)
+    return Rig(SysfsPwm(tmp_path, write=tree.write))
 
 
 @pytest.fixture
-def servo(backend: PwmBackend) -> Iterator[PwmOutput]:
-    output = backend.open(DEVICE, 0)
+def servo(rig: Rig) -> Iterator[PwmOutput]:
+    output = rig.backend.open(rig.device, 0)
     yield output
     output.close()
 
@@ -68,32 +110,40 @@ def test_a_state_that_cannot_be_is_refused_and_changes_nothing(servo, state: Pwm
     assert servo.state() == SERVO
 
 
-def test_a_channel_has_one_owner(backend: PwmBackend, servo: PwmOutput) -> None:
-    with pytest.raises(BackendError, match=r"channel 0 of 1f00098000\.pwm: is in use") as caught:
-        backend.open(DEVICE, 0)
+def test_a_channel_has_one_owner(rig: Rig, servo: PwmOutput) -> None:
+    with pytest.raises(BackendError, match=r"is in use") as caught:
+        rig.backend.open(rig.device, 0)
     assert caught.value.errno == errno.EBUSY
 
 
-def test_a_channel_goes_on_after_its_owner(backend: PwmBackend, servo: PwmOutput) -> None:
+def test_a_channel_goes_on_after_its_owner_but_pulses_of_software_end(rig: Rig, servo: PwmOutput) -> None:
     servo.apply(SERVO)
     servo.close()
-    again = backend.open(DEVICE, 0)
-    assert again.state() == SERVO
+    again = rig.backend.open(rig.device, 0)
+    assert again.state() == (PwmState(0, 0, enabled=False) if rig.is_software else SERVO)
     again.close()
-    with pytest.raises(BackendError, match="was closed"):
+    with pytest.raises(BackendError, match="was closed") as caught:
         servo.apply(SERVO)
+    assert caught.value.place == rig.place
+    servo.close()
 
 
-def test_a_channel_that_isnt_there(backend: PwmBackend) -> None:
+def test_a_channel_that_isnt_there(rig: Rig) -> None:
     with pytest.raises(BackendError) as caught:
-        backend.open(DEVICE, 4)
+        rig.backend.open(rig.device, rig.last + 1)
+    if rig.is_software:
+        assert caught.value.place == "line 54 of pinctrl-rp1"
+        return
     assert str(caught.value) == "channel 4 of 1f00098000.pwm: isn't there; its channels are 0 to 3"
     assert caught.value.errno == errno.ENODEV
 
 
-def test_a_device_that_isnt_there_points_at_the_overlay(backend: PwmBackend) -> None:
+def test_a_device_that_isnt_there_says_what_there_is(rig: Rig) -> None:
     with pytest.raises(BackendError) as caught:
-        backend.open("fe20c000.pwm", 0)
+        rig.backend.open("software:gpio-x" if rig.is_software else "fe20c000.pwm", 0)
     assert caught.value.errno == errno.ENODEV
+    if rig.is_software:
+        assert (caught.value.place, "pinctrl-rp1" in caught.value.problem) == ("chip gpio-x", True)
+        return
     assert caught.value.problem == "isn't there; the PWM devices here are 1f00098000.pwm, 1f0009c000.pwm"
     assert "dtoverlay=pwm,pin=12,func=4" in caught.value.fix

@@ -88,7 +88,7 @@ def test_files_that_stay_closed_are_reported_and_given_back(tree: FakePwmTree, m
         SysfsPwm(tree.root, pauses.append, tree.write).open(DEVICE, 0)
     assert caught.value.errno == errno.EACCES
     assert "usermod -aG gpio" in caught.value.fix
-    assert sum(pauses) == 2_000_000_000
+    assert sum(pauses) == 10_000_000_000
     assert not (tree.root / "pwmchip0" / "pwm0").exists()
 
 
@@ -132,3 +132,11 @@ def test_a_channel_that_a_kernel_driver_has_is_busy_at_once(tree: FakePwmTree) -
 
     with pytest.raises(BackendError, match="is in use"):
         SysfsPwm(tree.root, never, claimed).open(DEVICE, 3)
+
+
+def test_the_fans_chip_is_refused_though_it_is_there(tree: FakePwmTree) -> None:
+    tree.add(7, "1f0009c000.pwm", 4)
+    with pytest.raises(BackendError, match="drives the Pi's own fan") as caught:
+        SysfsPwm(tree.root, write=tree.write).open("1f0009c000.pwm", 3)
+    assert caught.value.errno == errno.EPERM
+    assert not tree.log

@@ -18,7 +18,7 @@ from typing import Final
 from axiom_hw.cli.checks.gpio import chips, numbering
 from axiom_hw.cli.checks.i2c import i2c
 from axiom_hw.cli.checks.model import model, outputs_kept, power
-from axiom_hw.cli.checks.pwm import pwm
+from axiom_hw.cli.checks.pwm import pulsed, pwm
 from axiom_hw.cli.checks.sensors import sensors
 from axiom_hw.cli.checks.serial import serial
 from axiom_hw.cli.checks.software import directory, engine, gpiod, python
@@ -30,7 +30,7 @@ Check = Callable[[Case], Iterator[Finding]]
 BEFORE: Final[tuple[Callable[[], Iterator[Finding]], ...]] = (python, gpiod, gpio_backends, engine)
 
 CHECKS: Final[tuple[Check, ...]] = (
-    model, power, chips, numbering, pwm, outputs_kept, sensors, i2c, serial, directory,
+    model, power, chips, numbering, pwm, pulsed, outputs_kept, sensors, i2c, serial, directory,
 )  # fmt: skip
 
 

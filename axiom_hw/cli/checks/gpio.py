@@ -66,6 +66,8 @@ def _lines(board: Board, chip: Chip, seen: GpioSeen, machine: Machine) -> Iterat
     lines: tuple[InputLine | OutputLine, ...] = (*board.inputs, *board.output_lines)
     wanted = [(line.name, line.line) for line in lines if board.chips[line.chip_id] is chip]
     for channel in board.pwm_channels:
+        if board.pwm_chips[channel.chip_id].software_label == chip.label:
+            wanted.append((channel.name, channel.channel))
         if channel.motor is not None and channel.motor.lines and board.chips[channel.motor.chip_id] is chip:
             wanted += [(f"{channel.name}'s direction", line) for line in channel.motor.lines]
     busy = [(name, line) for name, line in wanted if line in seen.info.used]

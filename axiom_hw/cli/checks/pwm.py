@@ -24,8 +24,23 @@ def pwm(case: Case) -> Iterator[Finding]:
     """The board's PWM chips that it has channels on."""
     for chip in case.board.pwm_chips:
         channels = [c for c in case.board.pwm_channels if case.board.pwm_chips[c.chip_id] is chip]
-        if channels:
+        if channels and chip.software_label is None:
             yield from _chip(case, chip, channels)
+
+
+def pulsed(case: Case) -> Iterator[Finding]:
+    """The lines that software pulses: what that can't do, and which have a channel."""
+    from axiom_hw.backends.machine_pwm import find_pulser, pulsed_lines
+
+    pulser = find_pulser(case.board)
+    if pulser is None:
+        return
+    lines = tuple(pulsed_lines(case.board))
+    names = ", ".join(name for name, _ in lines)
+    yield Finding(Status.OK, f"pulsed by {pulser}: {names}", details=pulser.shortfalls)
+    for name, hint in lines:
+        if hint:
+            yield Finding(Status.NOTE, f"{name} is pulsed by software, where a PWM channel could come out", hint)
 
 
 def _chip(case: Case, chip: PwmChip, channels: list[PwmChannel]) -> Iterator[Finding]:
