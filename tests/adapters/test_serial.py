@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -91,6 +92,26 @@ def test_an_overrun_is_counted_and_what_it_cut_is_dropped(rig: Rig) -> None:
     assert [row[1] for row in rows[:3]] == [b"x" * 50, b"y" * 50, b"z"]
     assert rows[-1][1:] == (b"new", len(rows), 6 + 4)
     assert rig.source.counters("gps") == PortCounters(records=2 + 1997 + 1, lost=10, outages=0)
+
+
+def test_every_byte_is_a_records_or_lost_however_many_overrun() -> None:
+    rig = Rig(TEXT + 'framing = "fixed"\nsize = 12\n')
+    random = Random(4)
+    sent = 0
+    with rig.runtime:
+        rig.attach()
+        for _ in range(300):
+            for _ in range(random.randrange(4)):
+                count = random.choice((1, 7, 100, 5000))
+                rig.bench.feed("gps", bytes(count))
+                sent += count
+            rig.bench.advance("1ms")
+        counters = rig.source.counters("gps")
+        events = rig.program.seen
+    assert counters.lost > 100_000
+    assert 0 <= sent - (12 * counters.records + counters.lost) < 12, "what is left is a record that has begun"
+    assert [event.seqno for event in events] == list(range(1, counters.records + 1))
+    assert counters.lost - sum(event.lost for event in events) < 5000, "what came after the last record"
 
 
 def test_a_port_that_comes_back_goes_on_and_was_told_once(rig: Rig) -> None:
