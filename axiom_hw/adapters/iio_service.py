@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from axiom_hw.adapters.feed import Feed, MakeServer, Server
 from axiom_hw.adapters.iio_reader import Reader
+from axiom_hw.backends.iio import Capture
 from axiom_hw.clock import MS, Clock, S
 from axiom_hw.errors import AxiomError, BackendError
 
@@ -112,7 +113,7 @@ class Threaded:
         self._clock = clock
         self._timers = timers
         self._timer: Cancellable | None = None
-        self._silent: BackendError | None = None  # what is wrong with a buffer that says nothing
+        self._silent: tuple[Capture, BackendError] | None = None  # a buffer that says nothing, and what is wrong
         self._received = 0
         self._wants = wants
         self._make_server = make_server
@@ -165,9 +166,8 @@ class Threaded:
             try:
                 capture.check()
             except BackendError as error:
-                if capture is self._reader.capture:  # and not switched off meanwhile by ourselves
-                    self._silent = error
-                    self._rouse(is_over=True)
+                self._silent = capture, error
+                self._rouse(is_over=True)
         self._received = received
 
     def _rouse(self, *, is_over: bool) -> None:
@@ -205,8 +205,7 @@ class Threaded:
         try:
             if not self._stopping and self._wants():
                 server.run()
-            if self._silent is not None:
-                raise self._silent
+            self._check()
         except BackendError as error:
             self._give_up(error)
         finally:
@@ -238,12 +237,19 @@ class Threaded:
             if ready - {self._wake} and reader.drain() is None:
                 self._sleep(RETRY_NS)
                 return
-            if self._silent is not None:
-                self._give_up(self._silent)
+            try:
+                self._check()
+            except BackendError as error:
+                self._give_up(error)
                 return
 
+    def _check(self) -> None:
+        """Raise what `_look` found, unless that buffer was given up meanwhile for another reason."""
+        found, self._silent = self._silent, None
+        if found is not None and found[0] is self._reader.capture:
+            raise found[1]
+
     def _give_up(self, error: BackendError) -> None:
-        self._silent = None
         self._reader.give_up(error)
         self._sleep(RETRY_NS)
 
