@@ -50,6 +50,27 @@ TILT = """\
   1.800 s  tilt  18.5 degrees  led off
   2.000 s  tilt   0.0 degrees  led off
 """
+OBSERVED = """\
+    0.050 s  pulse 1000000 ns of 20 ms
+    0.100 s  pulse 1111111 ns of 20 ms  #
+    0.150 s  pulse 1222222 ns of 20 ms  ##
+    0.200 s  pulse 1333333 ns of 20 ms  ###
+    0.250 s  pulse 1444444 ns of 20 ms  ####
+    0.300 s  pulse 1555555 ns of 20 ms  #####
+    0.350 s  pulse 1666666 ns of 20 ms  ######
+    0.400 s  pulse 1777777 ns of 20 ms  #######
+    0.450 s  pulse 1888888 ns of 20 ms  ########
+    0.500 s  pulse 1999999 ns of 20 ms  #########
+    0.550 s  pulse 1888888 ns of 20 ms  ########
+    0.600 s  pulse 1777777 ns of 20 ms  #######
+    0.650 s  pulse 1666666 ns of 20 ms  ######
+    0.700 s  pulse 1555555 ns of 20 ms  #####
+    0.750 s  pulse 1444444 ns of 20 ms  ####
+    0.800 s  pulse 1333333 ns of 20 ms  ###
+    0.850 s  pulse 1222222 ns of 20 ms  ##
+    0.900 s  pulse 1111111 ns of 20 ms  #
+18 states; time stamps rise: yes; each duty is the one ordered: yes
+"""
 HEARTBEAT = "".join(f"tick {n:2}  ring counter {n:2}, map counter agrees\n" for n in range(1, 11))
 
 
@@ -97,6 +118,12 @@ def test_button_on_the_mock_bench(command: tuple[str, ...], engine: str) -> None
 @pytest.mark.parametrize("engine", ENGINES)
 def test_sensors_on_the_mock_bench(demo: str, printed: str, told: str, engine: str) -> None:
     assert run(f"demos/{demo}.py", "--mock", "--engine", engine, told=told) == printed
+
+
+@pytest.mark.llvm
+@pytest.mark.parametrize("engine", ENGINES)
+def test_pwm_observer_on_the_mock_bench(engine: str) -> None:
+    assert run("demos/pwm_observer.py", "--mock", "--engine", engine) == OBSERVED
 
 
 @pytest.mark.llvm
