@@ -20,6 +20,7 @@ from typing import Final, Self, cast
 from axiom_hw.actuation import HEARTBEAT_NS, Asker, Guard
 from axiom_hw.adapters.gpio import GpioAdapter
 from axiom_hw.adapters.iio import IioSource
+from axiom_hw.adapters.iio_last import LastValues
 from axiom_hw.adapters.source import Source
 from axiom_hw.adapters.timer import TimerAdapter
 from axiom_hw.board import Board, PwmChannel
@@ -42,10 +43,12 @@ from axiom_hw.natives import Natives, inputs_of
 from axiom_hw.recorder.tap import Attached, Bench, Tap
 from axiom_hw.scheduler import Scheduler
 from axiom_hw.sections import keys_of
+from axiom_hw.sensor_sections import iio_keys_of
 from axiom_hw.slots import Slots
 from axiom_hw.sources import Devices, Surroundings, open_sources
 
 TRACE_LINES: Final = 1000
+_FIRST: Final = -(1 << 31)  # priority of what runs ahead of every program
 _HARDWARE: Final = 1000  # ids of hardware helpers begin here
 
 
@@ -122,6 +125,7 @@ class Runtime:
         self.loader = Loader(engine, slots, cache, self.registry.retarget, on_engine or (lambda error: None))
         self.executor = Executor(self.registry, on_fault)
         self.tap = tap
+        self._last: LastValues | None = None
         self.fire: Callable[[HookKey, bytes], None] = self.executor.fire if tap is None else tap.fire
         self.now_ns: Callable[[], int] = clock.now_ns if tap is None else tap.now_ns  # for programs and the guard
         if tap is not None:
@@ -197,8 +201,8 @@ class Runtime:
         """
         if self.guard is None:
             _refuse_hardware(verified.spec)
-        if self._iio is not None and helpers.BY_NAME["iio_read"].id in _helpers_of(verified.spec):
-            self._iio.read_all()
+        if helpers.BY_NAME["iio_read"].id in _helpers_of(verified.spec):
+            self._read_sensors()
         if drives is not None and self.board is not None:
             for name in drives:
                 self.board.output(name)
@@ -289,8 +293,20 @@ class Runtime:
 
     def iio_read(self, device: int, channel: int) -> int:
         """The helper: the last value of a sensor's channel, in millionths of its unit, or `NO_READING`."""
-        found = self._iio.last(device, channel) if self._iio is not None else None
+        found = None
+        if self._last is not None:
+            found = self._last.get(device, channel)
+        elif self._iio is not None:
+            found = self._iio.last(device, channel)
         return NO_READING if found is None else found
+
+    def _read_sensors(self) -> None:
+        """A program asks for last values. With a tap these are what events told, which a replay brings again."""
+        if self._iio is not None:
+            self._iio.read_all()
+        if self.tap is not None and self._last is None and self.board is not None and self.board.iio:
+            self._last = LastValues()
+            self.registry.attach(self._last, *iio_keys_of(self.board), priority=_FIRST)
 
     @property
     def _iio(self) -> IioSource | None:

@@ -84,6 +84,17 @@ def serial_keys(section: str, rest: str, board: Board) -> tuple[HookKey, ...]:
     return (SerialKey(board.serial_ports.index(port)),)
 
 
+def iio_keys_of(board: Board) -> tuple[HookKey, ...]:
+    """The hooks of all IIO and hwmon devices, but for those of thresholds."""
+    found: list[HookKey] = []
+    for number, device in enumerate(board.iio):
+        if device.scan:
+            found.append(ScanKey(number))
+        else:
+            found += (IioKey(number, channel) for channel in range(len(device.channels)))
+    return tuple(found)
+
+
 def channel_numbers(board: Board, name: str) -> tuple[int, int]:
     """What `imu/accel_x` means to the helper `iio_read`: device and channel. Raises `BoardError`."""
     device_name, _, word = name.partition("/")

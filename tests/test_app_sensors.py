@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import axiom_hw as hw
 from axiom_hw.board import parse_board
 from axiom_hw.bpf.engine.choice import Engine
+from axiom_hw.bpf.maps import ArrayView
 from axiom_hw.errors import AxiomError, BackendError
 from axiom_hw.options import Options
 from tests.bpf.engines import ENGINES
@@ -138,3 +141,40 @@ def test_a_sensor_that_is_not_optional_has_to_be_there() -> None:
     bench.iio.unplug("imu")
     with pytest.raises(BackendError, match="no device has the name mpu6050"):
         bench.runtime()
+
+
+def watching() -> tuple[hw.App, ArrayView[int]]:
+    """An application that adds up what it reads."""
+    app = hw.App("sensors", board=BOARD)
+    sums = app.array("sums", hw.s64, entries=3)
+
+    @app.on("timer/7ms")
+    def ask(ctx: hw.TimerEvent) -> int:
+        x, volts = hw.iio_read("imu/accel_x"), hw.iio_read("adc/voltage0")
+        sums[0] = sums[0] * 31 + (x if x != hw.NO_READING else 1)
+        sums[1] += volts if volts != hw.NO_READING else 1
+        sums[2] += 1
+        return 0
+
+    @app.scenario
+    def world(bench: hw.MockBench) -> None:
+        bench.iio.set_signal("imu", "accel_x", lambda now: now // 1_000_000)
+        bench.iio.set_signal("adc", "voltage0", lambda now: -now // 2_000_000)
+
+    return app, sums
+
+
+def test_last_values_are_the_same_in_a_replay(tmp_path: Path) -> None:
+    file = str(tmp_path / "a.axr")
+    made = []
+    for options in (
+        Options(mock=True, cache=False, duration_ns=500_000_000, record=file),
+        Options(replay=file, cache=False),
+    ):
+        app, sums = watching()
+        with app.running(options):
+            app.wait()
+        made.append([sums[at] for at in range(3)])
+    assert made[0] == made[1]
+    assert made[0][2] == 71
+    assert made[0][1] < -1_000_000
