@@ -278,16 +278,24 @@ class App:
             reader.close()
 
     @contextmanager
-    def running(self, options: Options | None = None) -> Iterator[Runtime]:
+    def running(
+        self, options: Options | None = None, *, bench: MockBench | None = None, plays: bool = True
+    ) -> Iterator[Runtime]:
         """Open the devices, attach the programs, let events come; on the way out, outputs become safe.
 
+        With a `bench` it runs there: on its board, its clock and its devices. `plays` is whether the app's scenario
+        is played, or the hands are somebody else's.
         An app runs once. Raises `BackendError` for a device that can't be had, `HookError` for a hook that the board
         doesn't have, `OutputError` for an output that didn't become safe.
         """
         if self.runtime is not None:
             raise SpecError(self.name, "has run already; its rings are closed", "make another App")
         options = options if options is not None else Options()
-        board = self._board(options.board)
+        if bench is not None:
+            if options.replay is not None:
+                raise SpecError(self.name, "can't run on a bench and replay a recording", "leave one out")
+            self.bench, options = bench, replace(options, mock=True)
+        board = self._board(options.board) if bench is None else bench.board
         ready = self._all_ready(board)  # before a device is touched
         with console.machine_explained(None if options.mock or options.replay else board):
             self.runtime = runtime = self._open(options, board)
@@ -298,7 +306,7 @@ class App:
             console.tell_engine(options.engine, runtime.loader.engine)
             for program in ready:
                 program.attach(runtime)
-            if self.bench is not None and self._scenario is not None and not options.replay:
+            if self.bench is not None and self._scenario is not None and plays and not options.replay:
                 self._scenario(self.bench)
             runtime.start()
             if options.duration_ns is not None:
@@ -418,9 +426,11 @@ class App:
         if options.replay is not None:
             return self._compose_replay(options, options.replay, board)
         clock: Clock = VirtualClock() if options.mock and not options.real_time else MonotonicClock()
+        if self.bench is not None:
+            clock = self.bench.clock
         scheduler, devices = None, None
         if board is not None and options.mock:
-            self.bench = MockBench(board, clock)
+            self.bench = self.bench if self.bench is not None else MockBench(board, clock)
             scheduler, devices = self.bench.scheduler, self.bench.devices
         elif board is not None:
             console.tell_gpio(options.gpio)
