@@ -24,6 +24,9 @@ Value = int | None
 Change = tuple[int, Value]
 """A time in ns, and the value from then on."""
 
+Watch = Callable[[int, Value], object]
+"""Called with a time in ns, and the value from then on."""
+
 
 class History(Sequence[Change]):
     """The changes of one output: the first is what it was at the start. Equal to a list that says the same.
@@ -135,6 +138,7 @@ class Histories:
         self._begin_ns = now_ns()
         self._kept: dict[str, deque[Change]] = {}
         self._forgotten: Counter[str] = Counter()
+        self._watchers: dict[str, tuple[Watch, ...]] = {}
         for number, chip in enumerate(board.chips):
             lines = {line.line: line for line in board.output_lines if line.chip_id == number}
             mock = gpio.chip(chip.label)
@@ -160,6 +164,11 @@ class Histories:
         first = [(since_ns, before[-1][1])] if before else []
         return History(name, first + changes[len(before) :], is_pwm=isinstance(output, PwmChannel))
 
+    def watch(self, name: str, watcher: Watch) -> None:
+        """Call a function after each change of an output."""
+        output = self._board.output(name)
+        self._watchers[output.name] = (*self._watchers.get(output.name, ()), watcher)
+
     def _begin(self, name: str, value: Value) -> None:
         self._kept[name] = deque([(self._begin_ns, value)], maxlen=KEPT)
 
@@ -175,11 +184,15 @@ class Histories:
 
     def _add(self, name: str, time_ns: int, value: Value) -> None:
         kept = self._kept[name]
+        if value == kept[-1][1]:
+            return
         if time_ns == self._begin_ns and len(kept) == 1:
             kept[0] = (time_ns, value)  # the start is what it was when the run had begun
-        elif value != kept[-1][1]:
+        else:
             self._forgotten[name] += len(kept) == KEPT
             kept.append((time_ns, value))
+        for watcher in self._watchers.get(name, ()):
+            watcher(time_ns, value)
 
 
 def _duty(state: PwmState) -> Value:

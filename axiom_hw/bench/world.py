@@ -24,7 +24,7 @@ from axiom_hw.backends.mock_serial import MockSerial
 from axiom_hw.backends.pwm import PwmState
 from axiom_hw.bench.faults import Fault, Mocks
 from axiom_hw.bench.hands import Later
-from axiom_hw.bench.history import Histories, History
+from axiom_hw.bench.history import Histories, History, Watch
 from axiom_hw.bench.probes import Probe
 from axiom_hw.bench.times import Duration, ns_of
 from axiom_hw.board import Board, PwmChannel
@@ -83,6 +83,10 @@ class MockBench:
     def history(self, name: str, since: Duration = 0) -> History:
         """What an output did since a time: `history("led") == [(0, 0), ("300ms", 1)]`. First what it was then."""
         return self._histories.of(name, max(ns_of(since), 0))
+
+    def watch(self, name: str, watcher: Watch) -> None:
+        """Call `watcher(time_ns, value)` after each change of an output: hands that react to what they see."""
+        self._histories.watch(name, watcher)
 
     def unsafe(self) -> tuple[str, ...]:
         """The outputs that aren't in their safe states, each with what it is, as sentences."""
