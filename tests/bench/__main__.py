@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tests.bench import dispatch, iio, path, pump
+from tests.bench import dispatch, edge, iio, path, pump
 from tests.bench.rows import Row
 
 BENCHES: dict[str, Callable[[], list[Row]]] = {
     "dispatch": dispatch.run,
     "path": path.run,
     "pump": pump.run,
+    "edge": edge.run,
     "iio": iio.run,
 }
 

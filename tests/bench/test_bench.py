@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from axiom_hw.bpf.engine.llvm.available import why_not
-from tests.bench import dispatch, iio, path, pump
+from tests.bench import dispatch, edge, iio, path, pump
 from tests.bench.__main__ import main
+from tests.bench.edge_feed import LINE, EdgeFeed, gpiods_request
+from tests.pump_bench import RECORD
 
 
 def test_dispatch_reports_the_call_and_three_dispatches() -> None:
@@ -55,3 +59,25 @@ def test_iio_keeps_the_same_samples_all_ways() -> None:
         "samples by a loop of Python",
     }
     assert all(row.value > 0 for row in rows)
+
+
+@pytest.mark.llvm
+def test_edge_times_programs_and_callbacks_on_one_feed() -> None:
+    rows = edge.run(edges=4, rounds=1)
+    ways = {row.name.removeprefix("edge to output, p50: ") for row in rows if "p50" in row.name}
+    assert ways >= {"a program, native pump", "a program, interpreter", "os.read, struct"}
+    assert len(rows) == 2 * len(ways)
+    assert all(row.value > 0 for row in rows)
+
+
+def test_the_request_that_edges_are_timed_on_is_gpiods_own() -> None:
+    gpiod = pytest.importorskip("gpiod")
+    feed = EdgeFeed()
+    request = gpiods_request(os.dup(feed.ours.fileno()))
+    feed.theirs.send(RECORD.pack(123, 1, LINE, 7, 7))
+    (event,) = request.read_edge_events()
+    assert isinstance(event, gpiod.EdgeEvent)
+    assert (event.timestamp_ns, event.line_offset, event.line_seqno) == (123, LINE, 7)
+    assert event.event_type is gpiod.EdgeEvent.Type.RISING_EDGE
+    request.release()
+    feed.close()
