@@ -24,12 +24,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from axiom_hw import console
-from axiom_hw.backends.limits import GpioChoice, open_gpio
-from axiom_hw.backends.machine_pwm import Pulser, find_pulser, open_pwm
-from axiom_hw.backends.sysfs_iio import SysfsIio
 from axiom_hw.bench import MockBench
 from axiom_hw.board import Board, load_board
 from axiom_hw.board.watch import Condition
@@ -40,8 +37,8 @@ from axiom_hw.bpf.maps.codec import codec_of
 from axiom_hw.bpf.spec import MapSpec, MapType, ProgramSpec
 from axiom_hw.bpf.verified import Verified
 from axiom_hw.bpf.verifier import verify
-from axiom_hw.clock import Clock, MonotonicClock, VirtualClock
-from axiom_hw.engines import open_cache
+from axiom_hw.clock import Clock, VirtualClock
+from axiom_hw.composing import open_run
 from axiom_hw.errors import AxiomError, SpecError
 from axiom_hw.events import ctx_of
 from axiom_hw.hooks import Link
@@ -53,14 +50,9 @@ from axiom_hw.ready import Ready
 from axiom_hw.runtime import Runtime
 from axiom_hw.shared_maps import SharedMaps
 from axiom_hw.source import read_object
-from axiom_hw.sources import Devices
 from axiom_hw.waiting import Pace, PacedWaiter
 from axiom_hw.watch.event import WatchEvent
 from axiom_hw.watch.watchers import Watcher, Watchers, said_watch
-
-if TYPE_CHECKING:
-    from axiom_hw.keeping import Kept
-    from axiom_hw.recorder.tap import Tap
 
 Scenario = Callable[[MockBench], None]
 IDLE_RUN_S = 10  # of virtual time, behind the last step of the scenario where there is one
@@ -91,7 +83,6 @@ class App:
         self._waiters: list[PacedWaiter] = []
         self._scenario: Scenario | None = None
         self._failed = False
-        self._kept: Kept | None = None
         self._ends_by_itself = False
         console.install_excepthook()
 
@@ -294,11 +285,13 @@ class App:
         if bench is not None:
             if options.replay is not None:
                 raise SpecError(self.name, "can't run on a bench and replay a recording", "leave one out")
-            self.bench, options = bench, replace(options, mock=True)
+            options = replace(options, mock=True)
         board = self._board(options.board) if bench is None else bench.board
         ready = self._all_ready(board)  # before a device is touched
         with console.machine_explained(None if options.mock or options.replay else board):
-            self.runtime = runtime = self._open(options, board)
+            run = open_run(options, board, bench, on_error=self._device_failed, end=self.end)
+        self.runtime, self.bench = run.runtime, run.bench
+        runtime = run.runtime
         self._pace.clock = runtime.clock
         try:
             console.tell_missing(runtime)
@@ -318,9 +311,7 @@ class App:
         finally:
             with console.undisturbed():
                 try:
-                    runtime.close()
-                    if self._kept is not None:  # no word of it where an output isn't safe: the supervisor tries again
-                        self._kept.say_goodbye()
+                    run.close()
                 finally:
                     self.end()
 
@@ -411,60 +402,6 @@ class App:
             for one in proved
         )
 
-    def _open(self, options: Options, board: Board | None) -> Runtime:
-        try:
-            runtime = self._compose(options, board)
-            if self._kept is not None:
-                self._kept.wait_ready()
-        except BaseException:
-            if self._kept is not None:
-                self._kept.say_goodbye()
-            raise
-        return runtime
-
-    def _compose(self, options: Options, board: Board | None) -> Runtime:
-        if options.replay is not None:
-            return self._compose_replay(options, options.replay, board)
-        clock: Clock = VirtualClock() if options.mock and not options.real_time else MonotonicClock()
-        if self.bench is not None:
-            clock = self.bench.clock
-        scheduler, devices = None, None
-        if board is not None and options.mock:
-            self.bench = self.bench if self.bench is not None else MockBench(board, clock)
-            scheduler, devices = self.bench.scheduler, self.bench.devices
-        elif board is not None:
-            console.tell_gpio(options.gpio)
-            pulser = find_pulser(board)
-            console.tell_pulsed(board, pulser)
-            devices = _real_devices(options.gpio, pulser)
-        if board is not None:
-            from axiom_hw.keeping import keep  # here: it takes a while to load
-
-            self._kept = keep(board, options, clock, self.bench)
-        return Runtime(
-            board, clock, devices, scheduler=scheduler,
-            state_dir=self._kept.state_dir if self._kept is not None else None,
-            seed=0 if options.mock else secrets.randbits(64),
-            on_fault=console.FaultTeller(), on_trace=console.tell_trace if options.trace else None,
-            on_error=self._device_failed, engine=options.engine, cache=open_cache(options.cache),
-            on_engine=console.tell, on_trouble=console.tell,
-            tap=_recorder(options.record) if options.record is not None else None,
-        )  # fmt: skip
-
-    def _compose_replay(self, options: Options, file: str, board: Board | None) -> Runtime:
-        from axiom_hw.replay import Replayed  # here, and below: it takes a while to load
-
-        found = Replayed.open(file, board, through_lines=True, real_time=options.real_time)
-        console.tell_damage(found.recording)
-        self.bench = found.bench
-        runtime = Runtime(
-            board, found.clock, found.devices, scheduler=found.scheduler, seed=found.recording.header.seed,
-            on_fault=console.FaultTeller(), on_trace=console.tell_trace if options.trace else None,
-            engine=options.engine, cache=open_cache(options.cache), on_engine=console.tell, tap=found.tap,
-        )  # fmt: skip
-        runtime.scheduler.at(found.recording.end_ns, lambda *_: self.end())
-        return runtime
-
     def _at_idle_end(self, *_: int) -> None:
         if self.runtime is not None and self.runtime.timers.keys() and not self.over:  # else all came to rest long ago
             print(f"{IDLE_RUN_S}s of virtual time; --for TIME sets another end", file=sys.stderr)
@@ -480,24 +417,10 @@ class App:
         self.end()
 
 
-def _recorder(file: str) -> Tap:
-    from axiom_hw.recorder.recorder import Recorder
-
-    return Recorder(file, on_error=console.tell)
-
-
 def _watched(app: App, scenario: Scenario | None, bench: MockBench) -> None:
     show_outputs(app, bench)
     if scenario is not None:
         scenario(bench)
-
-
-def _real_devices(choice: GpioChoice, pulser: Pulser | None) -> Devices:
-    from axiom_hw.backends.pyserial_port import PyserialBackend  # here, because most runs have neither bus nor port
-    from axiom_hw.backends.smbus2_i2c import Smbus2Backend
-
-    gpio = open_gpio(choice)
-    return Devices(gpio, open_pwm(gpio, pulser or Pulser.THREAD), SysfsIio(), Smbus2Backend(), PyserialBackend())
 
 
 def _size(kind: object, place: str) -> int:

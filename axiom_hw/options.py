@@ -51,7 +51,7 @@ def parse_options(name: str, argv: Sequence[str]) -> Options:
     parser.add_argument("--no-cache", action="store_true", help="compile anew, and keep nothing on disk")
     parser.add_argument(
         "--gpio", choices=[choice.value for choice in GpioChoice], metavar="|".join(GpioChoice),
-        help="what real lines are reached by: gpiod, or one of the others where that can't be; the doctor compares them",
+        help="what real lines are reached by: gpiod, or another where that can't be; the doctor compares them",
     )  # fmt: skip
     parser.add_argument("--record", metavar="FILE", help="record every event to a file, for `axiom-hw replay`")
     parser.add_argument("--replay", metavar="FILE", help="no hardware: the events of a recording, in virtual time")

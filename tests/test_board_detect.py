@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from axiom_hw import app, console
+from axiom_hw import app, composing, console
 from axiom_hw.backends.gpio import no_such_chip
 from axiom_hw.bench import MockBench
 from axiom_hw.board import load_board
@@ -209,7 +209,8 @@ class TestABoardForAnotherMachine:
 
     def test_a_device_that_isnt_there_is_explained(self, board, monkeypatch, capsys):
         monkeypatch.setattr(console, "detect", lambda: self.PC)
-        monkeypatch.setattr(app, "_real_devices", lambda gpio: Devices(NoChips(), MockBench(board).devices.pwm))
+        none = Devices(NoChips(), MockBench(board).devices.pwm)
+        monkeypatch.setattr(composing, "_real_devices", lambda gpio, pulser: none)
         with pytest.raises(BackendError) as caught, app.App("x", board=board).running():
             pytest.fail("it ran")
         assert caught.value.errno == ENODEV
@@ -222,7 +223,7 @@ class TestABoardForAnotherMachine:
 
     def test_one_that_is_there_is_used_and_the_difference_told(self, board, monkeypatch, capsys):
         monkeypatch.setattr(console, "detect", lambda: self.PI3)
-        monkeypatch.setattr(app, "_real_devices", lambda gpio: MockBench(board).devices)
+        monkeypatch.setattr(composing, "_real_devices", lambda gpio, pulser: MockBench(board).devices)
         with app.App("x", board=board).running(Options(engine=Engine.INTERP)):
             pass
         assert capsys.readouterr().err.startswith(
@@ -235,7 +236,7 @@ class TestABoardForAnotherMachine:
             pass
         five = Found("Raspberry Pi 5 Model B Rev 1.0", model_named("Raspberry Pi 5"), KnownBy.COMPATIBLE)
         monkeypatch.setattr(console, "detect", lambda: five)
-        monkeypatch.setattr(app, "_real_devices", lambda gpio: MockBench(board).devices)
+        monkeypatch.setattr(composing, "_real_devices", lambda gpio, pulser: MockBench(board).devices)
         with app.App("x", board=board).running(Options(engine=Engine.INTERP)):
             pass
         assert capsys.readouterr().err == ""

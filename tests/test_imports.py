@@ -20,6 +20,7 @@ LAYERS = (
         "runtime",
         "app",
         "bench",
+        "composing",
         "console",
         "engines",
         "keeping",
