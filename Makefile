@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kill test-arm lint fuzz soak bench bench-native docs objects clean
+.PHONY: help setup demo test test-kill test-loss test-arm lint fuzz soak bench bench-native docs objects clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -43,6 +43,9 @@ fuzz: setup  ## the verifier on generated programs, then 100,000 of them on both
 
 soak: setup  ## 20,000 replacements of programs under load, and 2,000 by programs never seen; no event lost, no memory
 	$(BIN)/python -m tests.bpf.engine.llvm.soak
+
+test-loss: setup  ## a million edges with injected losses through each path: received plus reported lost is sent
+	$(BIN)/python -m tests.loss
 
 bench: setup  ## events a second and ns a dispatch, as ratios in one run
 	$(BIN)/python -m tests.bench
