@@ -40,7 +40,10 @@ class Pulser(StrEnum):
             case Pulser.LGPIO:
                 return (*common, "pulses are whole microseconds")
             case Pulser.THREAD:
-                return (*common, "edges wait for Python, too; with the package lgpio they don't")
+                return (
+                    *common,
+                    "edges wait for Python, too, 5 ms and more beside a thread that computes; install lgpio for better ones",
+                )
             case _:
                 assert_never(self)
 

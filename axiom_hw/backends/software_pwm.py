@@ -70,8 +70,11 @@ class Pulses:
             self._is_high = False
             self._set(0)
             return self._begin_ns + period_ns
-        # Each period begins by the clock, so that delays don't add up; periods that were missed aren't made up for.
-        return self._start(wanted, due_ns if now_ns - due_ns < period_ns else now_ns)
+        # Each period begins by the clock, so that delays don't add up. But one that would lose much of a pulse, as
+        # beside a thread that keeps Python to itself, is late as a whole; missed periods aren't made up for.
+        high_ns = wanted[1]
+        bearable_ns = min(high_ns, wanted[0] - high_ns) // 2
+        return self._start(wanted, due_ns if now_ns - due_ns <= bearable_ns else now_ns)
 
     def _start(self, shape: tuple[int, int], begin_ns: int) -> int:
         self._shape, self._begin_ns, self._is_high = shape, begin_ns, True

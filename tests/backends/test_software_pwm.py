@@ -156,15 +156,17 @@ def test_lgpio_gets_whole_microseconds(tmp_path: Path) -> None:
 def test_delays_dont_add_up_and_missed_periods_arent_made_up_for() -> None:
     edges: list[int] = []
     pulses = Pulses(edges.append)
-    pulses.want(10, 4)
-    assert pulses.step(0) == 4
-    assert pulses.step(6) == 10, "the falling edge is late, the next rising one isn't"
-    assert pulses.step(13) == 14
-    assert pulses.step(14) == 20
-    assert pulses.step(57) == 61, "three periods went by: it begins anew, without a burst"
-    assert edges == [1, 0, 1, 0, 1]
-    assert pulses.step(58) == 61, "too early: nothing happens"
-    assert edges == [1, 0, 1, 0, 1]
+    pulses.want(100, 40)
+    assert pulses.step(0) == 40
+    assert pulses.step(60) == 100, "the falling edge is late, the next rising one isn't"
+    assert pulses.step(120) == 140
+    assert pulses.step(140) == 200
+    assert pulses.step(221) == 261, "less than half of the pulse would be left: the period is late as a whole"
+    assert pulses.step(261) == 321
+    assert pulses.step(700) == 740, "three periods went by: it begins anew, without a burst"
+    assert edges == [1, 0, 1, 0, 1, 0, 1]
+    assert pulses.step(701) == 740, "too early: nothing happens"
+    assert edges == [1, 0, 1, 0, 1, 0, 1]
 
 
 class Line:
