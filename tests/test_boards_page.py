@@ -65,7 +65,7 @@ def test_the_page_derives_from_the_tables() -> None:
 
 
 def test_the_board_file_of_the_page_is_understood() -> None:
-    (text,) = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
-    board = parse_board(text, "desk", "boards/desk.toml")
+    pieces = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
+    board = parse_board("".join(pieces), "desk", "boards/desk.toml")
     assert [line.name for line in board.inputs] == ["button"]
-    assert [output.name for output in board.outputs] == ["lamp"]
+    assert [output.name for output in board.outputs] == ["lamp", "dimmer"]

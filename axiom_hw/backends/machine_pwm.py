@@ -42,7 +42,7 @@ class Pulser(StrEnum):
             case Pulser.THREAD:
                 return (
                     *common,
-                    "edges wait for Python, too, 5 ms and more beside a thread that computes; install lgpio for better ones",
+                    "edges wait for Python, too, 5 ms and more beside a thread that computes; install lgpio for better",
                 )
             case _:
                 assert_never(self)

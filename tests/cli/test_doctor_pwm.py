@@ -43,7 +43,7 @@ def test_pulsed_lines_are_told_with_what_software_cant_do(pi) -> None:
     assert found.text == "pulsed by a thread of this process: dimmer (line 23), lamp (line 18)"
     assert found.status is Status.OK
     assert found.details[1] == "pulses end with the process"
-    assert "install lgpio for better ones" in found.details[-1]
+    assert "install lgpio for better" in found.details[-1]
 
 
 def test_a_line_that_has_a_channel_is_a_note(pi) -> None:
