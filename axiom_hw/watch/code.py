@@ -8,7 +8,12 @@ from axiom_hw.bpf import helpers, isa
 from axiom_hw.bpf.insn import Insn
 
 _CODES: Final = {name: op.code for name, op in isa.BY_NAME.items()}
+_S16: Final = range(-(1 << 15), 1 << 15)
 _S32: Final = range(-(1 << 31), 1 << 31)
+
+
+class TooFar(Exception):
+    """A conditional jump over more instructions than its 16 bits can say."""
 
 
 class Code:
@@ -108,11 +113,13 @@ class Code:
         self._wide(dst, isa.IMM_MAP_VALUE, index, 0)
 
     def finish(self) -> tuple[Insn, ...]:
-        """The program, with its jumps."""
+        """The program, with its jumps. Raises `TooFar`."""
         for pc, label in self._jumps:
             insn = self.insns[pc]
             distance = self.place_of(label) - pc - 1
             in_imm = insn.code in (_CODES["gotol"], _CODES["call"])
+            if not in_imm and distance not in _S16:
+                raise TooFar
             off, imm = (0, distance) if in_imm else (distance, insn.imm)
             self.insns[pc] = Insn(insn.code, insn.dst, insn.src, off, imm)
         return tuple(self.insns)

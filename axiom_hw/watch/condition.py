@@ -21,21 +21,21 @@ def load_number(code: Code, number: Number, ctx: int, into: int = _X) -> None:
         code.with_number("and", into, number.mask, _SPARE)
 
 
-def unless_begun(code: Code, number: Number, condition: Condition, label: int) -> None:
-    """Jump where the condition of a level isn't true of r1."""
+def if_begun(code: Code, number: Number, condition: Condition, label: int) -> None:
+    """Jump where the condition of a level is true of r1."""
     match condition.test:
         case Comparison.EQUAL:
-            verb = "ne"
-        case Comparison.NOT_EQUAL:
             verb = "eq"
+        case Comparison.NOT_EQUAL:
+            verb = "ne"
         case Comparison.ABOVE:
-            verb = _ordered("le", number)
-        case Comparison.AT_LEAST:
-            verb = _ordered("lt", number)
-        case Comparison.BELOW:
-            verb = _ordered("ge", number)
-        case Comparison.AT_MOST:
             verb = _ordered("gt", number)
+        case Comparison.AT_LEAST:
+            verb = _ordered("ge", number)
+        case Comparison.BELOW:
+            verb = _ordered("lt", number)
+        case Comparison.AT_MOST:
+            verb = _ordered("le", number)
         case Comparison.CHANGED | Comparison.CHANGED_PERCENT:
             raise AssertionError("a change is no level")
         case _:
@@ -74,19 +74,15 @@ def unless_ended(code: Code, number: Number, condition: Condition, label: int) -
             assert_never(condition.test)
 
 
-def unless_changed(code: Code, number: Number, condition: Condition, label: int) -> None:
-    """Jump where r1 isn't r2, or isn't away from it far enough."""
-    code.jump_if_reg("eq", _X, _OLD, label)
-    if condition.test is Comparison.CHANGED_PERCENT:
-        _unless_far(code, number, condition.limit, label)
-
-
-def _unless_far(code: Code, number: Number, percent: int, label: int) -> None:
-    """Jump where |r1 - r2| * 100 < percent * |r2|, exactly.
+def unless_far(code: Code, number: Number, condition: Condition, label: int) -> None:
+    """Jump where r1 isn't far enough from r2, which it isn't equal to: |r1 - r2| * 100 < percent * |r2|, exactly.
 
     Neither product fits in 64 bits where the numbers have as many. With |old| = 100 q + r, the same is
     |new - old| < percent * q + ceil(percent * r / 100); a q for which that doesn't fit is too large for any change.
     """
+    if condition.test is Comparison.CHANGED:
+        return
+    percent = condition.limit
     bigger, away = code.label(), code.label()
     code.jump_if_reg(_ordered("ge", number), _X, _OLD, bigger)
     code.move(_AWAY, _OLD)

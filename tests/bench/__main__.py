@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tests.bench import dispatch, edge, iio, path, pump
+from tests.bench import dispatch, edge, iio, path, pump, watchers
 from tests.bench.rows import Row
 
 BENCHES: dict[str, Callable[[], list[Row]]] = {
@@ -14,6 +14,7 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     "pump": pump.run,
     "edge": edge.run,
     "iio": iio.run,
+    "watchers": watchers.run,
 }
 
 

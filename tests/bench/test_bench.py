@@ -7,7 +7,7 @@ import os
 import pytest
 
 from axiom_hw.bpf.engine.llvm.available import why_not
-from tests.bench import dispatch, edge, iio, path, pump
+from tests.bench import dispatch, edge, iio, path, pump, watchers
 from tests.bench.__main__ import main
 from tests.bench.edge_feed import LINE, EdgeFeed, gpiods_request
 from tests.pump_bench import RECORD
@@ -81,3 +81,19 @@ def test_the_request_that_edges_are_timed_on_is_gpiods_own() -> None:
     assert event.event_type is gpiod.EdgeEvent.Type.RISING_EDGE
     request.release()
     feed.close()
+
+
+def test_watchers_report_what_a_thousand_cost() -> None:
+    if why := why_not():
+        pytest.skip(why)
+    rows = watchers.run(events=4, many=40)
+    assert [row.name for row in rows] == [
+        "an event, 1 watcher on the stream",
+        "an event, 40 watchers on the stream",
+        "an event, 40 programs of one watcher each",
+        "a condition alone",
+        "a condition among 10",
+        "a condition among 40",
+        "the proof of 40 watchers",
+        "their native code, quick and optimised",
+    ]

@@ -74,6 +74,9 @@ LOWER: Final[Mapping[str, Lower]] = {
 }
 
 _MOST_CONSTANT_BYTES: Final = 1 << 16
+# A subprogram whose name ends so (gcc's word) is called rarely, though it may be at a thousand places: it isn't inlined
+# there, and the calls lie out of the way of the rest.
+RARE: Final = ".cold"
 _ENDS: Final = frozenset((Kind.JUMP, Kind.JUMP_IF, Kind.EXIT))
 
 
@@ -246,7 +249,8 @@ def _opening(unit: Unit, start: int) -> str:
         return f"define i64 @program({ctx}, ptr %run{chunks}) nounwind {{"
     frame = "ptr %stack, i64 %frame_end, " if unit.one_stack else ""
     arguments = ", ".join(f"i64 %a{n}" for n in range(1, 6))
-    return f"define internal i64 @f{start}({ctx}, ptr %run{chunks}, {frame}{arguments}) nounwind {{"
+    rare = " noinline cold" if unit.spec.functions.get(start, "").endswith(RARE) else ""
+    return f"define internal i64 @f{start}({ctx}, ptr %run{chunks}, {frame}{arguments}) nounwind{rare} {{"
 
 
 def _arguments(unit: Unit, start: int) -> list[tuple[int, str]]:
