@@ -1,4 +1,4 @@
-"""A fan cools what a climate sensor finds too warm: with hysteresis, faster the warmer it is, and safe without sensor.
+"""A fan cools what a climate sensor finds too warm: watchers with hysteresis switch it, and it blows without a sensor.
 
 Wiring (boards/rpi5-sensors.toml): a BME280 on the I2C bus (pins 1, 3, 5, 6), a fan's control wire on GPIO13 (pin 33).
 
@@ -6,45 +6,20 @@ Wiring (boards/rpi5-sensors.toml): a BME280 on the I2C bus (pins 1, 3, 5, 6), a 
     axiom-hw run demos/climate.py                  # on the Pi, until Ctrl-C
 """
 
-from errno import errorcode
-
 import axiom_hw as hw
 
-ON = 26_000_000  # millionths of a degree Celsius
-OFF = 24_000_000
-PER_DEGREE = 15  # per cent of the fan's speed
-SLOWEST = 30  # below that it doesn't turn
-UNKNOWN = 60  # without a sensor: better too cool
-
-
-@hw.layout(size=24)
-class Minute:
-    """What the sensor said, and what the fan does."""
-
-    timestamp_ns: hw.u64
-    celsius_micro: hw.s64
-    percent: hw.u32
-    status: hw.u32  # 0, or why there is no reading
-
+SENSOR = "i2c/climate/temperature"
+PERIOD_NS = 40_000  # of the fan's PWM
+UNKNOWN_NS = PERIOD_NS * 60 // 100  # without a sensor: better too cool
+COOLING = 70  # per cent of the fan's speed
 
 app = hw.App("climate", board="rpi5-sensors")
-speed = app.array("speed", hw.u32)
-minutes = app.ringbuf("minutes", Minute)
-
-
-@app.on("i2c/climate/temperature")
-def cool(ctx: hw.I2cEvent) -> int:
-    """On above 26 degrees, off below 24; in between the fan goes on as it was, but never stops and starts."""
-    percent = 0
-    if ctx.status != 0:
-        percent = UNKNOWN
-    elif ctx.micro > ON or (speed[0] > 0 and ctx.micro > OFF):
-        percent = min(SLOWEST + max(ctx.micro - OFF, 0) * PER_DEGREE // 1_000_000, 100)
-    if percent != speed[0] or ctx.status != 0:
-        speed[0] = percent
-        hw.pwm_write("fan", percent)
-        minutes.output(Minute(ctx.timestamp_ns, ctx.micro, percent, ctx.status))
-    return 0
+fired = app.ringbuf("fired", hw.WatchEvent)
+warm = app.watch(  # drives the fan by itself: the loop below only prints of it
+    "warm", SENSOR, "micro", hw.above(26_000_000, hysteresis=2_000_000),  # millionths of a degree: off at 24
+    drive={"fan": COOLING}, otherwise={"fan": 0}, ends=True, into=fired,
+)  # fmt: skip
+blind = app.watch("blind", SENSOR, "status", hw.not_equal(0), ends=True, into=fired)
 
 
 @app.scenario
@@ -59,11 +34,16 @@ def summer(bench: hw.MockBench) -> None:
 
 
 def show() -> None:
-    for minute in minutes:
-        said = (
-            f"{minute.celsius_micro / 1e6:.2f} degC" if not minute.status else f"no reading: {errorcode[minute.status]}"
-        )
-        print(f"{minute.timestamp_ns / 1e9:6.3f} s  {said:22}  fan {minute.percent:3} %", flush=True)
+    is_warm = False
+    for event in fired:
+        if event.watcher == warm.id:
+            is_warm = bool(event.became)
+            said = f"{event.value / 1e6:.2f} degC: fan {'on' if is_warm else 'off'}"
+        else:
+            assert event.watcher == blind.id
+            app.outputs.write("fan", UNKNOWN_NS if event.became else is_warm * PERIOD_NS * COOLING // 100)
+            said = "no reading: fan at 60 %" if event.became else "a reading again"
+        print(f"{event.timestamp_ns / 1e9:6.3f} s  {said}", flush=True)
 
 
 if __name__ == "__main__":

@@ -147,18 +147,10 @@ GPS = """\
 sentences 4 RMC, 5 GGA; damaged 1
 """
 CLIMATE = """\
- 7.000 s  26.50 degC              fan  67 %
- 9.000 s  28.00 degC              fan  90 %
-11.000 s  30.25 degC              fan 100 %
-13.000 s  27.00 degC              fan  75 %
-15.000 s  25.00 degC              fan  45 %
-17.000 s  24.50 degC              fan  37 %
-19.000 s  no reading: EREMOTEIO   fan  60 %
-20.000 s  no reading: EREMOTEIO   fan  60 %
-21.000 s  no reading: EREMOTEIO   fan  60 %
-22.000 s  no reading: EAGAIN      fan  60 %
-23.000 s  24.50 degC              fan  37 %
-24.000 s  23.75 degC              fan   0 %
+ 7.000 s  26.50 degC: fan on
+19.000 s  no reading: fan at 60 %
+23.000 s  a reading again
+24.000 s  23.75 degC: fan off
 """
 
 
