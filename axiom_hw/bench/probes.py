@@ -13,7 +13,6 @@ from axiom_hw.backends.mock_parts import Model
 from axiom_hw.bench import signals
 from axiom_hw.bench.signals import Quantity, Signal
 from axiom_hw.bench.times import Duration
-from axiom_hw.bench.traces import read_trace
 from axiom_hw.board import Board
 from axiom_hw.errors import BoardError
 
@@ -55,8 +54,11 @@ class Probe:
 
     def trace(self, source: Iterable[tuple[Duration, float]] | str | os.PathLike[str], column: str = "") -> Self:
         """Through points of time and value, of a list, a CSV file, or this channel of a recording (.axr)."""
-        points = read_trace(source, self._name, column) if isinstance(source, str | os.PathLike) else source
-        return self.follow(signals.trace(points).at)
+        if not isinstance(source, str | os.PathLike):
+            return self.follow(signals.trace(source).at)
+        from axiom_hw.bench.traces import read_trace  # here: few runs have one, and all load this module
+
+        return self.follow(signals.trace(read_trace(source, self._name, column)).at)
 
     def follow(self, quantity: Quantity) -> Self:
         """What a function says, of the ns since the signal began."""
