@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from axiom_hw import console
+from axiom_hw.board.machine import Found, KnownBy
+from axiom_hw.board.models import model_named
 from axiom_hw.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +98,8 @@ def test_without_a_gpiochip_the_chip_is_named_and_mock_offered(
 
     empty = gpiod_gpio.GpiodBackend(dev=tmp_path)  # a machine without GPIO, wherever this runs
     monkeypatch.setattr(gpiod_gpio, "GpiodBackend", lambda: empty)
+    five = Found("Raspberry Pi 5 Model B Rev 1.0", model_named("Raspberry Pi 5"), KnownBy.COMPATIBLE)
+    monkeypatch.setattr(console, "detect", lambda: five)
     for program in (["demos/button.py"], ["demos/button.bpf.s", "--board", "rpi5-bench"]):
         code, out, err = run(capsys, *program)
         assert (code, out) == (1, "")
@@ -124,7 +129,7 @@ def test_a_board_without_what_the_program_names(tmp_path: Path, capsys: pytest.C
     assert run(capsys, "demos/button.py", "--mock", "--board", board) == (
         1,
         "",
-        f"follow, section 'gpio/button' on {board}: has no input `button`; it has door\n"
+        f"demos/button.py:16: follow, section 'gpio/button' on {board}: has no input `button`; it has door\n"
         "    fix    add [input.button] to the board file, or use one of these\n",
     )
 
