@@ -24,12 +24,20 @@ class Running:
         self.witness = Witness(Random(1))
         self._rings: dict[MapSpec, Map] = {spec: create_map(spec) for spec in (RING, OTHER)}
         self.programs = []
+        self._states: list[Map] = []
         for spec in (compiled.spec for compiled in programs_of(on, watchers)):
             maps = [self._rings[one] if one in self._rings else create_map(one) for one in spec.maps]
+            self._states.append(maps[0])
             self.programs.append(load(engine, verify(spec), maps, self.witness))
         self._readers = {
             spec: RingReader(ring, WatchEvent) for spec, ring in self._rings.items() if isinstance(ring, RingBuf)
         }
+
+    def forget(self) -> None:
+        """As if there had been no event yet."""
+        for state in self._states:
+            at = state.values.origin
+            state.mem.u8[at : at + state.spec.value_size] = bytes(state.spec.value_size)
 
     def event(self, ctx: bytes) -> None:
         for program in self.programs:

@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from axiom_hw.board.watch import Comparison, Condition, Watch
-from axiom_hw.board.watch_field import check_watch, number_of
+from axiom_hw.board.watch_field import Number, check_watch, number_of
 from axiom_hw.board.watch_orders import Setting
 from axiom_hw.errors import SpecError
 from axiom_hw.events import ctx_of
 from axiom_hw.watch.state import Listed
-from tests.bpf.engines import CODES
-from tests.watch.model import Model
+from tests.bpf.engines import CODES, ENGINES
+from tests.watch.model import Model, signed
 from tests.watch.running import OTHER, RING, Running
 
 # Fields of each width, with and without a sign.
@@ -116,3 +116,80 @@ def test_programs_do_what_the_model_does(engine: str, data: st.DataObject) -> No
     # The order among watchers is that of the list; the first event settles those that don't hold before it.
     assert sorted(map(repr, running.done())) == sorted(map(repr, done))
     running.close()
+
+
+@st.composite
+def near_the_limits(draw: st.DrawFn, watch: Watch) -> list[int]:
+    """Numbers where the condition begins, where it ends, and beside; each follows from the one before."""
+    number, condition = number_of(watch), watch.condition
+    limit, hysteresis = condition.limit, condition.hysteresis
+    found = [draw(st.integers(number.low, number.high))]
+    for _ in range(draw(st.integers(1, 8))):
+        beside = draw(st.integers(-1, 1))
+        if condition.test.is_level:
+            at = limit + draw(st.sampled_from((-1, 0, 0, 1))) * hysteresis
+        else:  # how far a change has to go, rounded up
+            old = draw(st.sampled_from(found))
+            at = old - draw(st.sampled_from((-1, 1))) * (-condition.limit * abs(old) // 100)
+        found.append(min(max(at + beside, number.low), number.high))
+    return found
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(data=st.data())
+def test_limits_are_exact(engine: str, data: st.DataObject) -> None:
+    on = "iio/x/y"
+    field = data.draw(st.sampled_from(("micro", "value", "scale")))
+    watch = data.draw(conditions(Watch("w", on, field, Condition(Comparison.CHANGED))))
+    watch = replace(watch, condition=replace(watch.condition, mask=None), ends=watch.condition.test.is_level)
+    try:
+        check_watch(watch)
+    except SpecError:  # it could be only with its mask
+        return
+    layout, number = ctx_of(on).layout, number_of(watch)
+    assert layout is not None
+    listed = Listed(0, watch, RING)
+    running, model = Running(engine, on, [listed]), Model(listed)
+    for time_ns, wanted in enumerate(data.draw(near_the_limits(watch)), 1):
+        ctx = bytearray(layout.size)
+        ctx[0:8] = time_ns.to_bytes(8, "little")
+        end = number.offset + number.scalar.size
+        ctx[number.offset : end] = wanted.to_bytes(number.scalar.size, "little", signed=number.signed)
+        running.event(bytes(ctx))
+        model.event(bytes(ctx), time_ns)
+    assert running.told() == model.told
+    running.close()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_percents_are_exact(engine: str, data: st.DataObject) -> None:
+    percent = data.draw(st.integers(1, 120) | st.integers(1, 1_000_000))
+    watch = Watch(
+        "w", "iio/x/y", data.draw(st.sampled_from(("micro", "value", "scale", "timestamp_ns"))),
+        Condition(Comparison.CHANGED_PERCENT, percent),
+    )  # fmt: skip
+    number = number_of(watch)
+    bits = data.draw(st.integers(1, 64))
+    old = data.draw(st.integers(max(number.low, -(1 << bits)), min(number.high, 1 << bits)))
+    running = Running(engine, "iio/x/y", [Listed(0, watch, RING)])
+    running.event(_with(number, old))
+    far = -(-percent * abs(old) // 100)
+    beside = [old + way * (far + more) for way in (-1, 1) for more in (-1, 0, 1)]
+    for new in (number.low, number.high, *beside):  # the first two are where 64 bits would run over
+        if number.low <= new <= number.high:
+            fires = new != old and abs(new - old) * 100 >= percent * abs(old)
+            running.event(_with(number, new))
+            assert [event.value for event in running.told()] == [signed(new)] * fires
+            running.forget()  # it is compared with `old` each time
+            running.event(_with(number, old))
+    running.close()
+
+
+def _with(number: Number, value: int) -> bytes:
+    ctx = bytearray(48)
+    end = number.offset + number.scalar.size
+    ctx[number.offset : end] = value.to_bytes(number.scalar.size, "little", signed=number.signed)
+    return bytes(ctx)
