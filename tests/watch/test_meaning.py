@@ -193,3 +193,20 @@ def _with(number: Number, value: int) -> bytes:
     end = number.offset + number.scalar.size
     ctx[number.offset : end] = value.to_bytes(number.scalar.size, "little", signed=number.signed)
     return bytes(ctx)
+
+
+@pytest.mark.parametrize("percent", [1, 99, 101, 200, 300, 1_000, 999_999, 1_000_000])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_percents_of_the_largest_numbers_dont_run_over(engine: str, percent: int) -> None:
+    watch = Watch("w", "iio/x/y", "micro", Condition(Comparison.CHANGED_PERCENT, percent))
+    number = number_of(watch)
+    running = Running(engine, "iio/x/y", [Listed(0, watch, RING)])
+    large = [sign * (1 << bits) + more for bits in range(40, 63) for sign in (1, -1) for more in (-1, 0, 12345)]
+    for old in (number.low, number.high, *large):
+        for new in (number.low, number.high, 0, -old if old != number.low else old):
+            running.forget()
+            running.event(_with(number, old))
+            running.event(_with(number, new))
+            fires = new != old and abs(new - old) * 100 >= percent * abs(old)
+            assert [event.value for event in running.told()] == [new] * fires, (old, new)
+    running.close()
