@@ -78,7 +78,8 @@ def unless_far(code: Code, number: Number, condition: Condition, label: int) -> 
     """Jump where r1 isn't far enough from r2, which it isn't equal to: |r1 - r2| * 100 < percent * |r2|, exactly.
 
     Neither product fits in 64 bits where the numbers have as many. With |old| = 100 q + r, the same is
-    |new - old| < percent * q + ceil(percent * r / 100); a q for which that doesn't fit is too large for any change.
+    |new - old| < percent * q + ceil(percent * r / 100); where that doesn't fit in 64 bits, no
+    change is as large.
     """
     if condition.test is Comparison.CHANGED:
         return
@@ -106,13 +107,14 @@ def unless_far(code: Code, number: Number, condition: Condition, label: int) -> 
     code.move(_REST, _PART)
     code.op("div64 imm", _PART, imm=100)
     code.op("mod64 imm", _REST, imm=100)
-    code.number(0, (_U64_MAX - percent) // percent)
+    code.number(0, _U64_MAX // percent)
     code.jump_if_reg("gt", _PART, 0, label)
     code.op("mul64 imm", _PART, imm=percent)
     code.op("mul64 imm", _REST, imm=percent)
     code.op("add64 imm", _REST, imm=99)
     code.op("div64 imm", _REST, imm=100)
     code.op("add64 reg", _PART, _REST)
+    code.jump_if_reg("lt", _PART, _REST, label)  # the sum ran over
     code.jump_if_reg("lt", _AWAY, _PART, label)
 
 
