@@ -10,6 +10,7 @@ from typing import Any
 from llvmlite import binding
 
 from axiom_hw.bpf.engine.llvm.code import REPORT, Code, CompileError
+from axiom_hw.bpf.engine.llvm.index_stores import kept_apart
 from axiom_hw.bpf.engine.llvm.link import link
 from axiom_hw.bpf.engine.llvm.passes import optimise, simplify
 from axiom_hw.bpf.engine.llvm.target import LOCK, host
@@ -22,7 +23,7 @@ def compile_ir(text: str, place: str, *, loops: bool = True, quick: bool = False
     """
     with LOCK:
         if quick:
-            module = _parsed(text, place)
+            module = _parsed(host().preamble + text, place)
             simplify(module)
             image = host().quick.emit_object(module)
         else:
@@ -38,16 +39,17 @@ def assembly(text: str, place: str, *, loops: bool = True) -> str:
 
 
 def _optimised(text: str, place: str, loops: bool) -> Any:
-    module = _parsed(text, place)
+    module = _parsed(host().preamble + text, place)
     optimise(module, loops=loops)
-    return module
+    apart = kept_apart(str(module)) if host().triple.startswith("x86_64") else None
+    return module if apart is None else _parsed(apart, place)
 
 
 def _parsed(text: str, place: str) -> Any:
     # A context of its own: in the global one, every constant and type that was ever used stays.
     context = binding.create_context()
     try:
-        module = binding.parse_assembly(host().preamble + text, context)
+        module = binding.parse_assembly(text, context)
         module.verify()
     except RuntimeError as error:
         raise CompileError(place, f"LLVM refuses its code: {error}", REPORT) from None
