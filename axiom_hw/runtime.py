@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,6 +50,8 @@ from axiom_hw.sources import Devices, Surroundings, open_sources
 TRACE_LINES: Final = 1000
 _FIRST: Final = -(1 << 31)  # priority of what runs ahead of every program
 _HARDWARE: Final = 1000  # ids of hardware helpers begin here
+_LEAST_SLOTS: Final = 8
+_OTHER_THREADS: Final = 6  # that of the GPIO lines, that of the timers, and the application's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,9 @@ class Runtime:
     `on_error` is told when a device fails while it runs, `on_trouble` when one fails that is tried again, `on_engine`
     when a program can't become native code and stays on the interpreter. `seed` decides the random numbers of programs.
     `cache` keeps compiled programs on disk. `tap` records what reaches the programs, or replays it; events then go
-    through Python, one at a time. In `state_dir` the latched emergency stop and the guard's decisions outlive
-    the process.
+    through Python, one at a time. As many threads as there are `slots` can raise events: by default those of the
+    board's devices, and at least four of the application's. In `state_dir` the latched emergency stop and the guard's
+    decisions outlive the process.
 
     Synchronization: `attach` and the attributes from any thread; opened and closed by one owner.
     """
@@ -100,7 +103,7 @@ class Runtime:
         devices: Devices | None,
         *,
         scheduler: Scheduler | None = None,
-        slots: int = 8,
+        slots: int | None = None,
         seed: int = 0,
         budget_insns: int | None = None,
         on_fault: Callable[[Link, Fault], None] | None = None,
@@ -119,6 +122,7 @@ class Runtime:
         self.clock = clock
         self.seed = seed
         self._state_dir = state_dir
+        slots = slots if slots is not None else _slots_for(board)
         self.traces: deque[Trace] = deque(maxlen=TRACE_LINES)
         self._on_trace = on_trace
         self.registry = Registry(Slots(slots), budget_insns)
@@ -171,9 +175,7 @@ class Runtime:
                 timers=self.scheduler, state_dir=self._state_dir,
             )  # fmt: skip
         except BaseException:  # Ctrl-C too: somebody else may want the lines
-            self._close_sources()
-            if tap is not None:
-                tap.close()
+            self._close_devices()
             raise
         self.guard.on_pwm_applied(self._pwm_applied)
         if tap is not None:
@@ -252,35 +254,34 @@ class Runtime:
     def close(self) -> None:
         """Detach everything, bring the outputs to their safe states, give the devices back. Twice is fine.
 
-        The outputs become safe even where something before them fails. Raises `OutputError` for those that didn't.
+        Each of these is done even where others fail; then the first failure is raised: `OutputError` for outputs that
+        aren't safe, before all else.
         """
         self.ended.set()
         self.closed = True
+        guard, tap = self.guard, self.tap
+        failed: list[Exception] = []
         try:
-            for source in self.sources:
-                source.stop()
-            if isinstance(self.clock, VirtualClock) and self._pump is not None:
-                self.clock.release(self._pump)
-            self.scheduler.stop()
-            if self.guard is not None:
-                self.guard.beats_no_more()
-            self.timers.close()
-            if self.tap is not None:
-                self.tap.stop()
-            self.registry.detach_all()
+            failed += _failures((
+                *(source.stop for source in self.sources), self._stop_pump, self.scheduler.stop,
+                *((guard.beats_no_more,) if guard is not None else ()), self.timers.close,
+                *((tap.stop,) if tap is not None else ()), self.registry.detach_all,
+            ))  # fmt: skip
         finally:
-            try:
-                if self.guard is not None:
-                    self.guard.__exit__(None, None, None)
-            finally:
-                self._close_sources()
-                self.loader.close()
-                if self.tap is not None:
-                    self.tap.close()
+            unsafe = _failures((partial(guard.__exit__, None, None, None),)) if guard is not None else []
+            failed = [*unsafe, *failed, *self._close_devices()]  # what is live is told first
+            if failed:
+                raise failed[0]
 
-    def _close_sources(self) -> None:
-        for source in self.sources:
-            source.close()
+    def _stop_pump(self) -> None:
+        if isinstance(self.clock, VirtualClock) and self._pump is not None:
+            self.clock.release(self._pump)
+
+    def _close_devices(self) -> list[Exception]:
+        tap = self.tap
+        return _failures((
+            *(source.close for source in self.sources), self.loader.close, *((tap.close,) if tap is not None else ()),
+        ))  # fmt: skip
 
     def __enter__(self) -> Self:
         self.start()
@@ -325,6 +326,23 @@ class Runtime:
 
     def _pwm_applied(self, channel: PwmChannel, event: PwmEvent) -> None:
         self.fire(PwmKey(channel.chip_id, channel.channel), cast(Struct, event).pack())
+
+
+def _slots_for(board: Board | None) -> int:
+    """A slot for each thread that may raise events: sensors, buses and ports have one each."""
+    own = len(board.iio) + len(board.i2c_buses) + len(board.serial_ports) if board is not None else 0
+    return max(_LEAST_SLOTS, own + _OTHER_THREADS)
+
+
+def _failures(calls: Iterable[Callable[[], object]]) -> list[Exception]:
+    """Call all, whatever some of them raise, and say what that was."""
+    failed = []
+    for call in calls:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 (the caller raises it when all is done)
+            failed.append(error)
+    return failed
 
 
 def _tapped(tap: Tap, read: Callable[[int, int], int], chip_id: int, line: int) -> int:

@@ -345,6 +345,20 @@ def test_the_safe_state_tries_all_and_reports_those_that_failed() -> None:
     assert [device.released for device in (first, broken, last)] == [1, 1, 1]
 
 
+def test_an_exception_that_nobody_foresaw_leaves_no_other_output_live() -> None:
+    def bug(value: int) -> None:
+        raise ZeroDivisionError
+
+    broken, last = Device("broken", 0, bug), Device("last", 1)
+    guard = Guard([broken.actuator, last.actuator], VirtualClock())
+    for ends in (lambda: guard.emergency_stop("test", "test"), guard.safe_state, guard.close):
+        last.written.append(1)
+        with pytest.raises(ZeroDivisionError):
+            ends()
+        assert last.written[-1] == 0
+    assert [device.released for device in (broken, last)] == [1, 1]
+
+
 def test_a_failed_read_is_its_number() -> None:
     def read() -> int:
         raise BackendError("line 3", "can't be read", errno=errno.EIO)

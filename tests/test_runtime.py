@@ -6,10 +6,13 @@ import errno
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from axiom_hw.actuation import Verdict
+from axiom_hw.adapters.gpio import GpioAdapter
+from axiom_hw.adapters.source import Source
 from axiom_hw.backends.gpiod_gpio import GpiodBackend
 from axiom_hw.backends.mock_pwm import MockPwmOutput
 from axiom_hw.backends.pwm import PwmState
@@ -325,6 +328,41 @@ class TestOutputs:
             "safe state: wasn't reached by servo (EIO)\n    fix    look at these outputs: they may be live"
         )
         assert [bench.gpio.open("pinctrl-rp1").consumer(line) for line in (17, 18, 22, 27)] == [None] * 4
+
+    @pytest.mark.parametrize("way", ["stop", "close"])
+    def test_a_source_that_fails_at_the_end_keeps_no_other_from_it(
+        self, bench: MockBench, monkeypatch: pytest.MonkeyPatch, way: str
+    ) -> None:
+        runtime = bench.runtime()
+        runtime.start()
+        attach(runtime, LIGHT, "timer/1ms")
+        bench.advance("1ms")
+        assert bench.value("led") == 1
+        ended: list[str] = []
+
+        class Other:
+            def stop(self) -> None:
+                ended.append("stop")
+
+            def close(self) -> None:
+                ended.append("close")
+
+        def broken(source: Source) -> None:
+            raise BackendError("sensor", "doesn't answer", errno=errno.EIO)
+
+        assert runtime.gpio is not None
+        runtime.sources = (runtime.gpio, cast(Source, Other()))
+        monkeypatch.setattr(GpioAdapter, way, broken)
+        with pytest.raises(BackendError, match="doesn't answer"):
+            runtime.close()
+        assert bench.value("led") == 0
+        assert ended == ["stop", "close"]
+
+    def test_each_device_of_a_board_finds_a_slot_and_four_threads_of_the_application_do(self) -> None:
+        sensors = "".join(f'[hwmon.t{at}]\ndevice = "chip{at}"\nchannels = ["temp1"]\nrate = "1s"\n' for at in range(9))
+        board = parse_board(sensors, "many", "many.toml")
+        assert len(Runtime(board, VirtualClock(), None).registry.slots) == 9 + 2 + 4
+        assert len(Runtime(None, VirtualClock(), None).registry.slots) == 8
 
     def test_a_line_that_somebody_holds_is_named_and_nothing_stays_taken(self, bench: MockBench) -> None:
         first = bench.runtime()

@@ -238,10 +238,12 @@ class Guard:
         self._writer.record(name, f"{ALL_OUTPUTS}: {reason}", 0, None, Verdict.LATCHED, 0)
         if self._is_closed:
             return 0  # the devices were made safe and given back
-        results = [self._make_safe(lane, name) for lane in self._lanes]
-        if self._state is not None and not was_stopped:  # last: a disk takes its time
-            self._keep(self._state, stop)
-        return next((result for result in results if result), 0)
+        try:
+            failed = self._on_each(lambda lane: self._make_safe(lane, name))
+        finally:
+            if self._state is not None and not was_stopped:  # last: a disk takes its time
+                self._keep(self._state, stop)
+        return next((result for _, result in failed), 0)
 
     def _keep(self, state: GuardState, stop: Stop) -> None:
         try:
@@ -253,6 +255,22 @@ class Guard:
         if lane.row is not None:
             return self._shared.make_safe(lane.row, source) or 0
         return self._writer.submit(lane, safe_order(lane, source))
+
+    def _on_each(self, act: Callable[[Lane], int]) -> list[tuple[Lane, int]]:
+        """Act on each output, whatever becomes of the others: those that failed, each with its negative errno.
+
+        An exception, of a listener or a bug's, is raised behind the last output.
+        """
+        failed, broken = [], []
+        for lane in self._lanes:
+            try:
+                if result := act(lane):
+                    failed.append((lane, result))
+            except Exception as error:  # noqa: BLE001 (the outputs behind this one may be live)
+                broken.append(error)
+        if broken:
+            raise broken[0]
+        return failed
 
     @property
     def is_stopped(self) -> bool:
@@ -301,8 +319,7 @@ class Guard:
             self._stop = None
         elif stops != self._seen_stops:
             self._stop = stop = self._state.read()
-            for lane in self._lanes:
-                self._make_safe(lane, stop.source)
+            self._on_each(lambda lane: self._make_safe(lane, stop.source))
         self._seen_stops = stops
 
     def beats_no_more(self) -> None:
@@ -315,25 +332,24 @@ class Guard:
 
         For exit, exceptions and SIGTERM: where another thread hangs in a write for 0.5 s, it writes past that thread.
         """
-        failures = []
-        for lane in self._lanes:
-            if lane.row is not None:
-                if result := self._settle(lane.row, source):
-                    failures.append(_failure(lane, result))
-                continue
-            order = safe_order(lane, source)
-            self._writer.submit(lane, order)
-            if (
-                order.result is None
-                and lane.holder != threading.get_ident()
-                and lane.writing.acquire(timeout=self._settle_ns / 1e9)
-            ):
-                lane.writing.release()
-            if order.result is None:
-                self._writer.write(lane, order)
-            if order.result:
-                failures.append(_failure(lane, order.result))
-        return tuple(failures)
+        failed = self._on_each(lambda lane: self._safe_at_last(lane, source))
+        return tuple(Failure(lane.name, errno.errorcode.get(-result, str(result))) for lane, result in failed)
+
+    def _safe_at_last(self, lane: Lane, source: str) -> int:
+        """Make an output safe, past whoever hangs in a write: 0 or a negative errno."""
+        if lane.row is not None:
+            return self._settle(lane.row, source)
+        order = safe_order(lane, source)
+        self._writer.submit(lane, order)
+        if (
+            order.result is None
+            and lane.holder != threading.get_ident()
+            and lane.writing.acquire(timeout=self._settle_ns / 1e9)
+        ):
+            lane.writing.release()
+        if order.result is None:
+            self._writer.write(lane, order)
+        return order.result or 0
 
     def _settle(self, row: int, source: str) -> int:
         """Make a shared line safe: 0 or a negative errno."""
@@ -382,15 +398,23 @@ class Guard:
             return ()
         self._is_closed = True
         self._shared.close()
-        failures = list(self.safe_state("close"))
-        for lane in self._lanes:
+        failures: list[Failure] = []
+        try:
+            failures += self.safe_state("close")
+        finally:
             try:
-                lane.actuator.release()
-            except BackendError as error:
-                failures.append(Failure(lane.actuator.output.name, error.problem))
-        if self._state is not None:
-            self._state.close()
+                self._on_each(lambda lane: self._release(lane, failures))
+            finally:
+                if self._state is not None:
+                    self._state.close()
         return tuple(failures)
+
+    def _release(self, lane: Lane, failures: list[Failure]) -> int:
+        try:
+            lane.actuator.release()
+        except BackendError as error:
+            failures.append(Failure(lane.name, error.problem))
+        return 0
 
     def __enter__(self) -> Self:
         return self
@@ -451,10 +475,6 @@ def _shared(actuators: Sequence[Actuator]) -> tuple[SharedLine, ...]:
         if all(fd is not None for _, fd in lines)
         else ()
     )
-
-
-def _failure(lane: Lane, result: int) -> Failure:
-    return Failure(lane.actuator.output.name, errno.errorcode.get(-result, str(result)))
 
 
 def _number_of(decision: Decision) -> int:

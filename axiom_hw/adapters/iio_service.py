@@ -192,8 +192,9 @@ class Threaded:
                     else:
                         self._loop()
         except AxiomError as error:
-            if self._on_error is not None:
-                self._on_error(error)
+            if self._on_error is None:
+                raise
+            self._on_error(error)
         finally:
             self._reader.end()
 

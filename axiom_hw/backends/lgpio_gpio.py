@@ -292,9 +292,11 @@ class LgpioRequest:
             for callback in self._callbacks:
                 callback.cancel()
             self._queue.close()
-            for offset in self._claimed:
-                self._lgpio.gpio_free(self._handle, offset)
-            self._lgpio.gpiochip_close(self._handle)
+            try:
+                for offset in self._claimed:
+                    self._on(offset, self._lgpio.gpio_free, self._handle, offset)
+            finally:
+                self._call(self._label, self._lgpio.gpiochip_close, self._handle)
 
     def _claim(self, offset: int, call: Callable[..., Any], *args: Any) -> None:
         try:
