@@ -45,9 +45,11 @@ def main() -> None:
     plan: Plan = pickle.loads(_exactly(pipe, int.from_bytes(_exactly(pipe, LENGTH_BYTES), "little")))
     devices = _Mock(plan) if plan.wires is not None else _Real(plan)
     devices.warm_up()
-    process = os.pidfd_open(plan.pid)
-    sys.stdout.buffer.write(READY)
-    sys.stdout.buffer.flush()
+    try:
+        process = os.pidfd_open(plan.pid)
+        os.write(sys.stdout.fileno(), READY)
+    except (ProcessLookupError, BrokenPipeError):
+        return  # the other process ended before it was told that it may drive anything
     watch = Watch(plan, process, pipe, time.monotonic_ns)
     if not watch.until_gone():
         return

@@ -21,6 +21,7 @@ from axiom_hw.recorder.entries import Entry, Event
 
 INTERVAL_S: Final = 0.5
 BLOCK_ENTRIES: Final = 4096  # the thread writes as soon as there are so many
+_CANT_SYNC: Final = (errno.EINVAL, errno.EROFS, errno.ENOTSUP)  # a pipe, or a file system that has no such call
 BACKLOG: Final = 65_536  # so many wait where events come faster than one thread writes: then who adds writes too
 
 Write = Callable[[int, bytes], int]
@@ -96,8 +97,7 @@ class Stream:
             with self._writing:
                 if self._entries and not self._closing:
                     self._flush(is_last=False)
-                    with suppress(OSError):  # a pipe, or a file system that can't: what was written is written
-                        os.fdatasync(self._fd)
+                    self._sync()
 
     def _flush(self, *, is_last: bool) -> None:
         while self._entries or is_last:
@@ -111,6 +111,14 @@ class Stream:
                 self.unrecorded += events
             if ends:
                 return
+
+    def _sync(self) -> None:
+        """A disk that took the blocks may refuse them only now."""
+        try:
+            os.fdatasync(self._fd)
+        except OSError as error:
+            if error.errno not in _CANT_SYNC and self.error is None:
+                self._fail(error)
 
     def _put(self, data: bytes, events: int) -> None:
         left = data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import get_args
@@ -115,6 +116,25 @@ def test_a_recording_that_was_not_closed_says_so(tmp_path: Path) -> None:
     assert told_damage(found) == (
         f"{path}: it wasn't closed: the process was killed, or the disk full; it ends after 12 events"
     )
+
+
+def test_a_disk_that_refuses_only_when_it_is_asked_to_keep_is_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, told = threading.Event(), []
+
+    def refuse(fd: int) -> None:
+        asked.set()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fdatasync", refuse)
+    stream = Stream(str(tmp_path / "a.axr"), pack_header(pack(HEADER)), interval_s=0.001, on_error=told.append)
+    stream.add(press(0, 1, 1))
+    assert asked.wait(10)
+    stream.close()
+    assert [str(error).split("\n")[0] for error in told] == [
+        f"{tmp_path}/a.axr: the recording stopped after 1 events: No space left on device (ENOSPC)"
+    ]
 
 
 def test_a_full_disk_ends_the_recording_once_and_counts(tmp_path: Path) -> None:
