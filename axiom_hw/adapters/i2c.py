@@ -147,6 +147,7 @@ class I2cSource:
         on_error: Callable[[AxiomError], object] | None = None,
         on_trouble: Callable[[AxiomError], object] = lambda error: None,
     ) -> None:
+        self._board = board
         self._fire = fire
         self._clock = clock
         self._timers = timers
@@ -209,11 +210,9 @@ class I2cSource:
                 sensor.timer = None
 
     def counters(self, name: str) -> SensorCounters:
-        """The counters of one sensor. Raises `KeyError` for a name that the board doesn't have."""
-        for sensor in self._sensors:
-            if sensor.declared.name == name:
-                return SensorCounters(sensor.made, sensor.failed, sensor.lost)
-        raise KeyError(name)
+        """The counters of one sensor. Raises `BoardError` for a name that the board doesn't have."""
+        sensor = self._sensors[self._board.sensors.index(self._board.sensor(name))]
+        return SensorCounters(sensor.made, sensor.failed, sensor.lost)
 
     def losses(self) -> tuple[str, ...]:
         """See `Losing.losses`."""

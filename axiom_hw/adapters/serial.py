@@ -81,6 +81,7 @@ class SerialSource:
         on_trouble: Callable[[AxiomError], object] = lambda error: None,
     ) -> None:
         self._backend = backend
+        self._board = board
         self._fire = fire
         self._clock = clock
         self._real_time = real_time
@@ -160,11 +161,8 @@ class SerialSource:
         return fired
 
     def counters(self, name: str) -> PortCounters:
-        """The counters of one port. Raises `KeyError` for a name that the board doesn't have."""
-        for port in self._ports:
-            if port.declared.name == name:
-                return port.counters()
-        raise KeyError(name)
+        """The counters of one port. Raises `BoardError` for a name that the board doesn't have."""
+        return self._ports[self._board.serial_ports.index(self._board.serial_port(name))].counters()
 
     def losses(self) -> tuple[str, ...]:
         """See `Losing.losses`."""

@@ -61,12 +61,8 @@ class MockSensor:
         """Let it be stuck: it answers, with the numbers that it had."""
         self._frozen = True
 
-    def thaw(self) -> None:
-        """Undo `freeze`; it measures again with the next `set`."""
-        self._frozen = False
-
     def heal(self) -> None:
-        """Undo `freeze` and `fail`; one that is silent answers again."""
+        """Undo `freeze` and `fail`; it measures again with the next `set`, and answers if it was silent."""
         self._frozen = False
         self._failures.clear()
 

@@ -216,15 +216,27 @@ class SoftwarePwm:
         return SoftwarePwmOutput(request, label, channel, PulsedLine(request, channel, self._clock, self._timers))
 
 
+class LinePulses(Protocol):
+    """What makes the pulses of a line. Synchronization: one thread at a time."""
+
+    def apply(self, period_ns: int, high_ns: int) -> None:
+        """Be 1 for `high_ns` of each `period_ns`. Raises `BackendError` where the line fails."""
+        ...
+
+    def close(self, level: int) -> None:
+        """End the pulses at a level. Raises `BackendError` where the line fails."""
+        ...
+
+
 class SoftwarePwmOutput:
     """A line that is ours, and pulsed, until `close`.
 
     Synchronization: calls on one channel must not overlap.
     """
 
-    def __init__(self, request: GpioRequest, label: str, line: int, pulsed: PulsedLine) -> None:
+    def __init__(self, request: GpioRequest, label: str, line: int, pulsed: LinePulses) -> None:
         self._request = request
-        self._place = software_place(label, line)
+        self._place = f"software PWM on line {line} of {label}"
         self._pulsed = pulsed
         self._state = _FRESH
         self._is_closed = False
@@ -232,8 +244,8 @@ class SoftwarePwmOutput:
     def apply(self, state: PwmState) -> None:
         """See `PwmOutput.apply`. Switched off, the line has its inactive level."""
         self._check_open()
-        check_pulses(self._place, state)
-        self._pulsed.apply(state.period_ns, high_ns(state))
+        _check_pulses(self._place, state)
+        self._pulsed.apply(state.period_ns, _high_ns(state))
         self._state = state
 
     def state(self) -> PwmState:
@@ -247,21 +259,16 @@ class SoftwarePwmOutput:
             return
         self._is_closed = True
         try:
-            self._pulsed.close(end_level(self._state))
+            self._pulsed.close(_end_level(self._state))
         finally:
             self._request.release()
 
     def _check_open(self) -> None:
         if self._is_closed:
-            raise closed_line(self._place)
+            raise BackendError(self._place, "was closed", "open it again", errno.EPERM)
 
 
-def software_place(label: str, line: int) -> str:
-    """What errors call a pulsed line."""
-    return f"software PWM on line {line} of {label}"
-
-
-def check_pulses(place: str, state: PwmState) -> None:
+def _check_pulses(place: str, state: PwmState) -> None:
     """The kernel's check, and what software can't do. Raises `BackendError`, EINVAL."""
     check_state(place, state)
     if state.enabled and not PERIOD_MIN_NS <= state.period_ns <= PERIOD_MAX_NS:
@@ -269,20 +276,15 @@ def check_pulses(place: str, state: PwmState) -> None:
         raise BackendError(place, f"a period of {format_duration(state.period_ns)}; {limits}", errno=errno.EINVAL)
 
 
-def high_ns(state: PwmState) -> int:
+def _high_ns(state: PwmState) -> int:
     """How long of a period the line is high."""
     active_ns = state.duty_ns if state.enabled else 0
     return active_ns if state.polarity is Polarity.NORMAL else state.period_ns - active_ns
 
 
-def end_level(state: PwmState) -> int:
+def _end_level(state: PwmState) -> int:
     """The level that a line is left at: the one it has, or for pulses the inactive one."""
-    high = high_ns(state)
+    high = _high_ns(state)
     if 0 < high < state.period_ns:
         return int(state.polarity is Polarity.INVERSED)
     return int(high > 0)
-
-
-def closed_line(place: str) -> BackendError:
-    """The error of a line that was given back."""
-    return BackendError(place, "was closed", "open it again", errno.EPERM)

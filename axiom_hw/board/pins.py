@@ -100,11 +100,6 @@ HEADER: Final = tuple(
 )
 
 
-def pin_of(line: int) -> int | None:
-    """The printed number of the pin that carries a line; None for a line that doesn't reach the header."""
-    return next((pin.number for pin in HEADER if pin.line == line), None)
-
-
 def known_chip(label: str) -> KnownChip | None:
     """The row of a chip label."""
     return next((chip for chip in CHIPS if chip.label == label), None)

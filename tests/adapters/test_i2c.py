@@ -162,7 +162,7 @@ def test_a_stuck_sensor_says_the_same_again(rig: Rig) -> None:
     rig.device.freeze()
     rig.device.set("temp", 50)
     rig.bench.advance("100ms")
-    rig.device.thaw()
+    rig.device.heal()
     rig.device.set("temp", 50)
     rig.bench.advance("100ms")
     assert [row[2] for row in rig.rows()] == [0, 800]

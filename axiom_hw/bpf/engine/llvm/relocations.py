@@ -82,7 +82,6 @@ class Machine:
 _WORD: Final = ((32, 0),)
 _BRANCH: Final = ((26, 0),)
 _ADR: Final = ((2, 29), (19, 5))
-_IMM12: Final = ((12, 10),)
 
 
 def _lo12(name: str, shift: int, to: To = To.SYMBOL) -> Relocation:
