@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from axiom_hw.backends.gpio import LineEvent, LineInput
+from axiom_hw.backends.gpio import LineEvent, LineInput, check_value, not_an_output, not_requested, released
 from axiom_hw.board import EdgeDetection
 from axiom_hw.events import Edge
 
@@ -93,3 +93,50 @@ class EventQueue:
                 self._events.clear()
                 os.close(self._readable)
                 os.close(self._wake)
+
+
+class QueuedRequest:
+    """What requests of such libraries have in common: their lines, what may be asked of them, and edges in a queue.
+
+    Synchronization: as `GpioRequest` says.
+    """
+
+    def __init__(self, label: str, offsets: tuple[int, ...], queue: EventQueue, *, outputs: bool) -> None:
+        self._label = label
+        self._offsets = offsets
+        self._queue = queue
+        self._outputs = outputs
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """See `GpioRequest.offsets`."""
+        return self._offsets
+
+    def fileno(self) -> int:
+        """See `GpioRequest.fileno`."""
+        self._check_live()
+        return self._queue.fileno()
+
+    def descriptor(self) -> int | None:
+        """See `GpioRequest.descriptor`: what there is of the kernel's, the library keeps to itself."""
+        return None
+
+    def read_events(self, max_events: int = 64) -> list[LineEvent]:
+        """See `GpioRequest.read_events`."""
+        self._check_live()
+        return self._queue.take(max_events)
+
+    def _check_set(self, offset: int, value: int) -> None:
+        check_value(self._label, offset, value)
+        self._check(offset)
+        if not self._outputs:
+            raise not_an_output(self._label, offset)
+
+    def _check(self, offset: int) -> None:
+        self._check_live()
+        if offset not in self._offsets:
+            raise not_requested(self._label, offset, self._offsets)
+
+    def _check_live(self) -> None:
+        if self._queue.closed:
+            raise released(self._label, self._offsets)

@@ -11,22 +11,11 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, Final
 
-from axiom_hw.backends.event_queue import EventQueue
-from axiom_hw.backends.gpio import (
-    LineEvent,
-    LineInput,
-    LineOutput,
-    check_request,
-    check_value,
-    line_busy,
-    no_such_chip,
-    not_an_output,
-    not_requested,
-    released,
-)
+from axiom_hw.backends.event_queue import EventQueue, QueuedRequest
+from axiom_hw.backends.gpio import LineInput, LineOutput, check_request, check_value, line_busy, no_such_chip
 from axiom_hw.backends.lgpio_gpio import import_lgpio
 from axiom_hw.backends.limits import GpioChoice, limits_of
 from axiom_hw.board import Bias, EdgeDetection
@@ -134,7 +123,7 @@ class GpiozeroChip:
         return GpiozeroRequest(self._factory, self._label, active_low, queue, holder, outputs)
 
 
-class GpiozeroRequest:
+class GpiozeroRequest(QueuedRequest):
     """Pins of a factory that are ours until `release`.
 
     Synchronization: as `GpioRequest` says; `release` must not run beside another call.
@@ -143,12 +132,10 @@ class GpiozeroRequest:
     def __init__(
         self, factory: Any, label: str, active_low: dict[int, bool], queue: EventQueue, holder: _Holder, outputs: bool
     ) -> None:
+        super().__init__(label, tuple(active_low), queue, outputs=outputs)
         self._factory = factory
-        self._label = label
         self._active_low = active_low
-        self._queue = queue
         self._holder = holder  # factories keep weak references
-        self._outputs = outputs
         self._pins: dict[int, Any] = {}
         self._watchers: list[_Watcher] = []  # weak, too
 
@@ -175,11 +162,6 @@ class GpiozeroRequest:
         with _PinErrors(f"line {line.offset} of {self._label}"):
             pin.output_with_state(line.value ^ line.active_low)
 
-    @property
-    def offsets(self) -> tuple[int, ...]:
-        """See `GpioRequest.offsets`."""
-        return tuple(self._active_low)
-
     def get(self, offset: int) -> int:
         """See `GpioRequest.get`."""
         self._check(offset)
@@ -188,45 +170,24 @@ class GpiozeroRequest:
 
     def set(self, offset: int, value: int) -> None:
         """See `GpioRequest.set`."""
-        check_value(self._label, offset, value)
-        self._check(offset)
-        if not self._outputs:
-            raise not_an_output(self._label, offset)
+        self._check_set(offset, value)
         with _PinErrors(f"line {offset} of {self._label}"):
             self._pins[offset].state = value ^ self._active_low[offset]
-
-    def fileno(self) -> int:
-        """See `GpioRequest.fileno`."""
-        self._check_live()
-        return self._queue.fileno()
-
-    def descriptor(self) -> int | None:
-        """See `GpioRequest.descriptor`: there is none."""
-        return None
-
-    def read_events(self, max_events: int = 64) -> list[LineEvent]:
-        """See `GpioRequest.read_events`."""
-        self._check_live()
-        return self._queue.take(max_events)
 
     def release(self) -> None:
         """See `GpioRequest.release`. gpiozero makes a pin that is closed an input. A second time does nothing."""
         if self._queue.closed:
             return
         self._queue.close()
-        for pin in self._pins.values():
-            pin.when_changed = None
-            pin.close()
-        self._factory.release_all(self._holder)
+        with _PinErrors(f"lines of {self._label}"), ExitStack() as last:  # one that fails keeps no other
+            last.callback(self._factory.release_all, self._holder)
+            for pin in self._pins.values():
+                last.callback(_let_go, pin)
 
-    def _check(self, offset: int) -> None:
-        self._check_live()
-        if offset not in self._active_low:
-            raise not_requested(self._label, offset, self.offsets)
 
-    def _check_live(self) -> None:
-        if self._queue.closed:
-            raise released(self._label, self.offsets)
+def _let_go(pin: Any) -> None:
+    pin.when_changed = None
+    pin.close()
 
 
 class _Watcher:

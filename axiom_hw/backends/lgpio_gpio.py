@@ -15,19 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from axiom_hw.backends.event_queue import EventQueue
-from axiom_hw.backends.gpio import (
-    LineEvent,
-    LineInput,
-    LineOutput,
-    check_request,
-    check_value,
-    line_busy,
-    no_such_chip,
-    not_an_output,
-    not_requested,
-    released,
-)
+from axiom_hw.backends.event_queue import EventQueue, QueuedRequest
+from axiom_hw.backends.gpio import LineInput, LineOutput, check_request, check_value, line_busy, no_such_chip
 from axiom_hw.backends.limits import GpioChoice, limits_of
 from axiom_hw.board import Bias, Drive, EdgeDetection
 from axiom_hw.errors import BackendError, MissingDependency
@@ -200,7 +189,7 @@ class LgpioChip:
         return LgpioRequest(self._lgpio, handle, self._label, tuple(offsets), queue, self._call, outputs)
 
 
-class LgpioRequest:
+class LgpioRequest(QueuedRequest):
     """Lines of a chip, on a handle of their own: lgpio would let a second claim on one handle take a line over.
 
     Synchronization: as `GpioRequest` says; `release` must not run beside another call.
@@ -210,13 +199,10 @@ class LgpioRequest:
         self, module: Any, handle: int, label: str, offsets: tuple[int, ...], queue: EventQueue,
         call: Callable[..., Any], outputs: bool,
     ) -> None:  # fmt: skip
+        super().__init__(label, offsets, queue, outputs=outputs)
         self._lgpio = module
         self._handle = handle
-        self._label = label
-        self._offsets = offsets
-        self._queue = queue
         self._call = call
-        self._outputs = outputs
         self._callbacks: list[Any] = []
         self._claimed: list[int] = []
         self._lock = threading.Lock()
@@ -244,11 +230,6 @@ class LgpioRequest:
         flags = _DRIVE[line.drive] | (_ACTIVE_LOW if line.active_low else 0)
         self._claim(line.offset, self._lgpio.gpio_claim_output, self._handle, line.offset, line.value, flags)
 
-    @property
-    def offsets(self) -> tuple[int, ...]:
-        """See `GpioRequest.offsets`."""
-        return self._offsets
-
     def get(self, offset: int) -> int:
         """See `GpioRequest.get`. A debounced line shows its level as it is, and an output what was written."""
         self._check(offset)
@@ -256,10 +237,7 @@ class LgpioRequest:
 
     def set(self, offset: int, value: int) -> None:
         """See `GpioRequest.set`."""
-        check_value(self._label, offset, value)
-        self._check(offset)
-        if not self._outputs:
-            raise not_an_output(self._label, offset)
+        self._check_set(offset, value)
         self._on(offset, self._lgpio.gpio_write, self._handle, offset, value)
 
     def pulse(self, offset: int, high_us: int, low_us: int) -> None:
@@ -269,20 +247,6 @@ class LgpioRequest:
         """
         self._check(offset)
         self._on(offset, self._lgpio.tx_pulse, self._handle, offset, high_us, low_us)
-
-    def fileno(self) -> int:
-        """See `GpioRequest.fileno`."""
-        self._check_live()
-        return self._queue.fileno()
-
-    def descriptor(self) -> int | None:
-        """See `GpioRequest.descriptor`: lgpio keeps the kernel's to itself."""
-        return None
-
-    def read_events(self, max_events: int = 64) -> list[LineEvent]:
-        """See `GpioRequest.read_events`."""
-        self._check_live()
-        return self._queue.take(max_events)
 
     def release(self) -> None:
         """See `GpioRequest.release`. A second time does nothing."""
@@ -313,15 +277,6 @@ class LgpioRequest:
 
     def _on(self, offset: int, call: Callable[..., Any], *args: Any) -> Any:
         return self._call(f"line {offset} of {self._label}", call, *args)
-
-    def _check(self, offset: int) -> None:
-        self._check_live()
-        if offset not in self._offsets:
-            raise not_requested(self._label, offset, self._offsets)
-
-    def _check_live(self) -> None:
-        if self._queue.closed:
-            raise released(self._label, self._offsets)
 
 
 def _changed(put: Callable[[int, Edge, int], None], _chip: int, offset: int, level: int, timestamp_ns: int) -> None:

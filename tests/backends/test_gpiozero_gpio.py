@@ -103,3 +103,18 @@ def test_without_gpiozero_the_option_says_what_to_install(monkeypatch: pytest.Mo
     with pytest.raises(MissingDependency, match="needs the package gpiozero") as caught:
         open_gpio(GpioChoice.GPIOZERO)
     assert "pip install gpiozero" in caught.value.fix
+
+
+def test_a_pin_that_fails_at_the_end_keeps_no_other_from_it(
+    factory: MockFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = GpiozeroBackend(factory).open("pinctrl-rp1").request_outputs([LineOutput(18, 1), LineOutput(23, 1)], "me")
+
+    def broken() -> None:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    monkeypatch.setattr(factory.pin(23), "close", broken)
+    with pytest.raises(BackendError, match=r"lines of pinctrl-rp1: gpiozero says: .*Connection reset by peer"):
+        request.release()
+    assert factory.pin(18).function == "input"
+    gpiozero.LED(18, pin_factory=factory).close()  # nobody has it
