@@ -104,10 +104,14 @@ def _check_ctx(function: Callable[..., Any], hook: str, layout: Layout) -> None:
     (ctx,) = parameters
     given = _layout_of(source, ctx)
     if given is None:
-        raise _refused(source, ctx, f"`{ctx.arg}` is no context; on {hook} a program gets a {layout.name}", write)
+        raise _refused(source, ctx, f"`{ctx.arg}` is no context; on {hook} a program gets {_a(layout.name)}", write)
     if given is not layout:
-        problem = f"on {hook} a program gets a {layout.name}; `{ctx.arg}` is a {given.name}"
+        problem = f"on {hook} a program gets {_a(layout.name)}; `{ctx.arg}` is {_a(given.name)}"
         raise _refused(source, ctx, problem, write)
+
+
+def _a(name: str) -> str:
+    return f"an {name}" if name[0] in "AEIOU" else f"a {name}"
 
 
 def _layout_of(source: Source, parameter: ast.arg) -> Layout | None:

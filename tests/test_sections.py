@@ -154,7 +154,7 @@ def test_an_edge_that_the_board_doesnt_detect() -> None:
     )
     assert refusal("pwm/fan", board) == (
         "section 'pwm/fan' on boards/small.toml: has no output `fan`; it has none\n"
-        "    fix    add [output.fan] to the board file, or use one of these"
+        "    fix    add [output.fan] to the board file"
     )
 
 

@@ -266,7 +266,8 @@ class Board:
     def _unknown(self, kind: str, name: str, rows: tuple[Named, ...]) -> BoardError:
         near = get_close_matches(name, [row.name for row in rows], n=1)
         table = f"[{kind}.{name}]" if kind != "line" else f"[input.{name}] or [output.{name}]"
-        fix = f"did you mean `{near[0]}`?" if near else f"add {table} to the board file, or use one of these"
+        others = ", or use one of these" if rows else ""
+        fix = f"did you mean `{near[0]}`?" if near else f"add {table} to the board file{others}"
         return BoardError(self.source, f"has no {kind} `{name}`; it has {_listing(rows)}", fix)
 
 

@@ -24,7 +24,10 @@ def audit(
     last: Annotated[int, typer.Option(metavar="N", min=1, help="How many decisions")] = 20,
     refused: Annotated[bool, typer.Option("--refused", help="Only orders that weren't carried out as given")] = False,
 ) -> None:
-    """Print who wanted what of which output, what was written instead, and when (s of CLOCK_MONOTONIC)."""
+    """Print who wanted what of which output, and what was written.
+
+    Times are seconds of CLOCK_MONOTONIC.
+    """
     directory = Path(state) if state is not None else state_directory()
     name = board if board is not None else _only(directory)
     guard = GuardState.look(directory, name)

@@ -32,7 +32,7 @@ def boards(
     live: Annotated[bool, typer.Option("--live", help="With who holds which line now.")] = False,
     keys: Annotated[bool, typer.Option("--keys", help="Every key that a board file can have.")] = False,
 ) -> None:  # fmt: skip
-    """List the boards, or show one: pins and ports, limits and safe states."""
+    """List the boards, or show one: pins, ports, limits, safe states."""
     from axiom_hw.board import load_board
 
     if keys:

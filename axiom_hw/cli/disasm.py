@@ -28,7 +28,7 @@ def disasm(
     source: Annotated[bool, typer.Option("--source", help="Source, BPF and native code side by side.")] = False,
     board: Annotated[str, typer.Option(metavar="NAME", help="The board of an application, instead of its own.")] = "",
 ) -> None:  # fmt: skip
-    """List the instructions of each program, in the syntax of llvm-objdump."""
+    """List the instructions of each program, as llvm-objdump does."""
     from axiom_hw.bpf.insn import decode
     from axiom_hw.cli.batch import parse_hex
     from axiom_hw.cli.listing import listing, listing_of

@@ -22,7 +22,9 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="For programs: a list of findings.")] = False,
     root: Annotated[Path, typer.Option(hidden=True, help="Where /dev, /proc and /sys are.")] = Path("/"),
 ) -> None:  # fmt: skip
-    """Check this machine against a board: Python, the board file, chips, lines, permissions, PWM, buses, sensors.
+    """Check this machine against a board, and say what to do.
+
+    Looks at Python, the board file, chips, lines, permissions, PWM, buses, sensors.
 
     Claims no line and changes nothing. Exits 0 where programs can run, else 1.
     """

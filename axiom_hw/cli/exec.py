@@ -46,7 +46,7 @@ def exec_(
         str, typer.Option("--events", metavar="FILE.jsonl", help="What happens, a JSON object a line.")
     ] = "",
 ) -> None:
-    """Run a program, given as hex on standard input, and print r0 as hex.
+    """Run a program, given as hex on standard input, and print r0.
 
     Nothing here reaches a device: hardware helpers answer -ENODEV, and time is virtual.
     """

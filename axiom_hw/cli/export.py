@@ -23,7 +23,10 @@ def export(
     file: Annotated[str, typer.Argument(metavar="RECORDING", help="What --record made (.axr)")],
     to: Annotated[str, typer.Argument(metavar="FILE", help="Where to: its end says the format: .vcd, .csv, .parquet")],
 ) -> None:
-    """Write a recording as VCD (for PulseView and GTKWave), as CSV, or as Parquet (with axiom-hw[parquet])."""
+    """Write a recording as VCD, CSV or Parquet.
+
+    VCD is for PulseView and GTKWave; Parquet needs axiom-hw[parquet].
+    """
     from axiom_hw.recorder.reading import read_recording, told_damage
 
     ending = Path(to).suffix.lower()

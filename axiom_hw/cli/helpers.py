@@ -26,7 +26,7 @@ def helpers(
                        autocompletion=complete_helpers),
     ] = "",
 ) -> None:  # fmt: skip
-    """List the helpers, or show one: arguments, result, and the maps that it takes."""
+    """List the helpers, or show one: arguments, result, maps."""
     from axiom_hw.bpf.helpers import TABLE
 
     if name:

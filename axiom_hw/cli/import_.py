@@ -22,7 +22,10 @@ def import_(
         list[str] | None, typer.Option("--map", metavar="WIRE=INPUT", help="Which wire is which input, once for each")
     ] = None,
 ) -> None:
-    """Make edges of the wires in a VCD file, for `axiom-hw replay`: with the board's debounce, edges and active_low."""
+    """Make a recording of the wires in a VCD file.
+
+    `axiom-hw replay` takes it. Edges obey the board's debounce, edges and active_low.
+    """
     from axiom_hw.board import load_board
     from axiom_hw.recorder.vcd_import import import_capture, read_vcd
 

@@ -24,7 +24,7 @@ _STATE = Annotated[str | None, typer.Option(metavar="DIR", help="The directory t
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    about = "The emergency stop: status, release, now; and outputs made safe that nobody drives."
+    about = "The emergency stop: see it, release it, latch it."
     verbs = typer.Typer(help=about, no_args_is_help=True, rich_markup_mode=None)
     verbs.command("status")(status)
     verbs.command("release")(release)
@@ -75,9 +75,13 @@ def now(
     board: _BOARD = None,
     state: _STATE = None,
 ) -> None:
-    """Latch the stop: a running process makes its outputs safe, one that starts drives nothing."""
+    """Latch the stop.
+
+    A running process makes its outputs safe, one that starts drives nothing.
+    """
     directory = _directory(state)
     name = board if board is not None else _only(directory, latched=False)
+    known = guarded_boards(directory)
     guard = GuardState.look(directory, name)
     stop = Stop(reason, "axiom-hw stop", time.monotonic_ns())
     if guard is not None:
@@ -85,6 +89,8 @@ def now(
     else:
         keep_stop(directory / f"{name}.stop", stop)
     typer.echo(f"{name}: {_told(_latched(directory, name))}; {_runs(directory, name)}")
+    if name not in known:  # a stop is never refused, but a slip in the name would stop nothing
+        typer.echo(f"note: {directory} knows no {name} yet; it knows {', '.join(known) or 'no board'}", err=True)
 
 
 def safe(
@@ -92,7 +98,10 @@ def safe(
     state: _STATE = None,
     gpio: Annotated[GpioChoice, typer.Option(help="What lines are reached by")] = GpioChoice.GPIOD,
 ) -> None:
-    """Bring every output of a board that no process drives to its safe state: ExecStopPost= of a systemd unit."""
+    """Make the outputs of a board safe that no process drives.
+
+    For ExecStopPost= of a systemd unit.
+    """
     from axiom_hw.backends.machine_pwm import open_pwm
     from axiom_hw.board import load_board
     from axiom_hw.supervisor import Plan
@@ -138,8 +147,5 @@ def _only(directory: Path, *, latched: bool) -> str:
     if len(names) == 1:
         return names[0]
     which = "with a latched stop" if latched else "that was guarded"
-    listed = ", ".join(names) or "none"
-    raise OutputError(
-        str(directory), f"says nothing of one board {which}; there is {listed}" if not names
-        else f"has several boards {which}: {listed}", "say which: --board NAME; or another directory: --state DIR",
-    )  # fmt: skip
+    problem = f"has several boards {which}: {', '.join(names)}" if names else f"has no board {which}"
+    raise OutputError(str(directory), problem, "say which: --board NAME; or another directory: --state DIR")

@@ -27,6 +27,7 @@ def test_help_names_every_verb(cli):
     result = cli("--help")
     assert result.code == 0
     listed = result.out.split("Commands:\n")[1].splitlines()
+    assert not [row for row in listed if row.endswith("...")], "the first sentence of a verb fits into its line"
     present = [verb for verb in VERBS if importlib.util.find_spec(module_of(verb))]
     assert [row.split()[0] for row in listed if row.startswith("  ") and row[2] != " "] == present
 

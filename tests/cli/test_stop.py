@@ -31,7 +31,7 @@ def test_of_nothing_nothing_is_told(cli, tmp_path):
     )
     release = cli("stop", "release", "--operator", "Ada", "--state", tmp_path)
     assert (release.code, release.err) == (1, (
-        f"{tmp_path}: says nothing of one board with a latched stop; there is none\n"
+        f"{tmp_path}: has no board with a latched stop\n"
         "    fix    say which: --board NAME; or another directory: --state DIR\n"
     ))  # fmt: skip
 
@@ -64,6 +64,14 @@ def test_a_stop_before_the_first_run_holds_it(cli, tmp_path):
         "program0", "led", "1", "0", "made safe, because the emergency stop is latched (EPERM)",
     ]  # fmt: skip
     assert len(rows) == 4, "two orders in 25 ms"
+
+
+def test_a_slip_in_the_name_of_a_stopped_board_is_told(cli, tmp_path):
+    first = cli("stop", "now", "--reason", "x", "--board", "rpi5-bench", "--state", tmp_path)
+    assert (first.code, first.err) == (0, f"note: {tmp_path} knows no rpi5-bench yet; it knows no board\n")
+    assert cli("stop", "now", "--reason", "x", "--board", "rpi5-bench", "--state", tmp_path).err == ""
+    slip = cli("stop", "now", "--reason", "x", "--board", "rpi5-bemch", "--state", tmp_path)
+    assert (slip.code, slip.err) == (0, f"note: {tmp_path} knows no rpi5-bemch yet; it knows rpi5-bench\n")
 
 
 def test_the_audit_shows_the_last_decisions_with_their_times(cli, tmp_path):
