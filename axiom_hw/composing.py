@@ -90,6 +90,7 @@ def _replayed(options: Options, file: str, board: Board | None, end: Callable[[]
 
     found = Replayed.open(file, board, through_lines=True, real_time=options.real_time)
     console.tell_damage(found.recording)
+    console.tell_recorded_board(found.recording, board)
     runtime = Runtime(
         board, found.clock, found.devices, scheduler=found.scheduler, seed=found.recording.header.seed,
         on_fault=console.FaultTeller(), on_trace=console.tell_trace if options.trace else None,

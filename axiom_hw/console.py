@@ -165,6 +165,16 @@ def tell_damage(recording: Recording) -> None:
         print(told, file=sys.stderr)
 
 
+def tell_recorded_board(recording: Recording, board: Board | None) -> None:
+    """Print that a recording is of another board than the one it is replayed on: its events may reach nobody."""
+    from axiom_hw.recorder.header import board_digest  # here: it takes a while to load
+
+    header = recording.header
+    if board is not None and header.board and board_digest(board) != header.board_digest:
+        told = f"note: the board {board.name} isn't the one of the recording ({header.board}), or has changed"
+        print(told, file=sys.stderr)
+
+
 def tell_recorded(recorder: Tap) -> None:
     """Print what became of a recording, if that is what the tap makes: nothing is lost silently."""
     from axiom_hw.recorder.recorder import Recorder  # here: it takes a while to load

@@ -285,7 +285,7 @@ def _first_difference(then: Sequence[Output], now: Sequence[Output]) -> str:
     at = next((i for i, (a, b) in enumerate(zip(then, now, strict=False)) if a != b), min(len(then), len(now)))
     told = [f"{row[at].name} = {row[at].value} at {row[at].time_ns} ns" if at < len(row) else "nothing"
             for row in (then, now)]  # fmt: skip
-    return f"output {at + 1} of {len(now)} is {told[1]}; when it was recorded, {told[0]}"
+    return f"output number {at + 1}: {told[1]} here, {told[0]} when it was recorded"
 
 
 def _content(name: str, found: Map) -> MapContent:

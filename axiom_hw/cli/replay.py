@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from axiom_hw import console
 from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.cli.output import table
 from axiom_hw.errors import SpecError
@@ -44,7 +45,9 @@ def replay_(
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Compile anew, and keep nothing on disk")] = False,
     all_: Annotated[bool, typer.Option("--all", help="Show every difference")] = False,
 ) -> None:
-    """Feed a recording to programs: the same events, at the same times, with the same readings and random numbers.
+    """Feed a recording to programs: the same events at the same times.
+
+    Readings and random numbers are the recorded ones, too.
 
     Exits with 1 where the recorded programs come to something else than when they were recorded, and where --diff
     finds a difference.
@@ -111,17 +114,12 @@ def _application(path: str) -> App:
 
 def _board(recording: Recording, app: App, wanted: str) -> Board | None:
     from axiom_hw.board import load_board
-    from axiom_hw.recorder.header import board_digest
 
     named = wanted or app.board or recording.header.board
     board = load_board(named) if isinstance(named, str) and named else named or None
     if isinstance(board, str):
         return None
-    header = recording.header
-    if board is not None and header.board and board_digest(board) != header.board_digest:
-        typer.echo(
-            f"note: the board {board.name} isn't the one of the recording ({header.board}), or has changed", err=True
-        )
+    console.tell_recorded_board(recording, board)
     return board
 
 

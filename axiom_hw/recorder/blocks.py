@@ -76,10 +76,10 @@ def unpack_header(data: bytes, name: str) -> tuple[bytes, int]:
     """The header's JSON, and where the blocks begin. Raises `RecordingError` for what is no recording, or damaged."""
     if data[:8] != MAGIC:
         if MAGIC.startswith(data[:8]):
-            raise RecordingError(name, f"ends in its {len(data)}th byte, before its header", "record it again")
+            raise RecordingError(name, f"ends after {len(data)} bytes, before its header", "record it again")
         raise RecordingError(name, "is no recording: it doesn't begin as one", "recordings are made by --record FILE")
     if len(data) < FILE_BYTES:
-        raise RecordingError(name, f"ends in its {len(data)}th byte, in its header", "record it again")
+        raise RecordingError(name, f"ends after {len(data)} bytes, in its header", "record it again")
     _, version, order, length = _FILE.unpack_from(data)
     if version != VERSION:
         raise RecordingError(name, f"has version {version} of the format; this axiom_hw reads {VERSION}",
@@ -87,7 +87,7 @@ def unpack_header(data: bytes, name: str) -> tuple[bytes, int]:
     text = data[FILE_BYTES : FILE_BYTES + length]
     (crc,) = _CRC.unpack_from(data, _FILE.size)
     if len(text) < length:
-        raise RecordingError(name, f"ends in its {len(data)}th byte, in its header", "record it again")
+        raise RecordingError(name, f"ends after {len(data)} bytes, in its header", "record it again")
     if crc != zlib.crc32(text, zlib.crc32(data[: _FILE.size])) or order != LITTLE_ENDIAN:
         raise RecordingError(name, f"is damaged in its header, bytes 8 to {FILE_BYTES + length}", "take another copy")
     return text, FILE_BYTES + length

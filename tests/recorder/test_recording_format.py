@@ -178,9 +178,9 @@ def test_a_recording_overwrites_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("content", "message"), [
-    (b"", "ends in its 0th byte"),
+    (b"", "ends after 0 bytes"),
     (b"\x7fELF....", "is no recording"),
-    (pack_header(pack(HEADER))[:12], "ends in its 12th byte, in its header"),
+    (pack_header(pack(HEADER))[:12], "ends after 12 bytes, in its header"),
     (b"\x89AXR\r\n\x1a\n\x02\x00" + bytes(30), "has version 2 of the format"),
 ])  # fmt: skip
 def test_what_is_no_recording_is_refused(content: bytes, message: str) -> None:

@@ -57,7 +57,7 @@ def test_a_replay_is_identical_and_says_so(recording: str) -> None:
 def test_another_program_is_noted_and_what_it_makes_otherwise(recording: str, other: str) -> None:
     told = run("replay", recording, other, "--engine", "interp")
     assert "note: follow isn't the program that was recorded, or was compiled otherwise\n" in told
-    assert "differs: output 1 of 0 is nothing; when it was recorded, led = 1 at 305000000 ns\n" in told
+    assert "differs: output number 1: nothing here, led = 1 at 305000000 ns when it was recorded\n" in told
     assert "differs: map presses ends with other contents than when it was recorded\n" in told
 
 
@@ -182,3 +182,8 @@ def test_slips_are_told(args: list[str], message: str, tmp_path: Path, monkeypat
     places = {"axr": "a.axr", "vcd": "c.vcd"}
     told = run(*(arg.format(**places) for arg in args), code=1)
     assert message.format(**places) in told
+
+
+def test_a_run_on_a_recording_of_another_board_says_so(recording: str) -> None:
+    told = run("run", str(ROOT / "demos/climate.py"), "--replay", recording, "--engine", "interp")
+    assert told == "note: the board rpi5-sensors isn't the one of the recording (rpi5-bench), or has changed\n"
