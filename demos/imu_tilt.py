@@ -64,8 +64,10 @@ def tilt(ctx: hw.ScanEvent) -> int:
 def hand(bench: hw.MockBench) -> None:
     """To 60 degrees and back in two seconds."""
 
+    start = bench.clock.now_ns()
+
     def angle(now: int) -> float:
-        return math.radians(60 * math.sin(math.pi * min(now / 2e9, 1)))
+        return math.radians(60 * math.sin(math.pi * min((now - start) / 2e9, 1)))
 
     bench.iio.set_signal("imu", "accel_y", lambda now: round(GRAVITY * math.sin(angle(now))))
     bench.iio.set_signal("imu", "accel_z", lambda now: round(GRAVITY * math.cos(angle(now))))
