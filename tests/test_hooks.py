@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 import threading
 
 import pytest
@@ -54,6 +56,12 @@ def test_keys_are_values() -> None:
     assert repr(PWM) == "PwmKey(chip_id=0, channel=2)"
     with pytest.raises(dataclasses.FrozenInstanceError):
         PWM.channel = 3  # type: ignore[misc]
+
+
+def test_a_key_that_is_copied_or_sent_is_the_same() -> None:
+    for key in (GpioKey(0, 17, Edge.RISING), PwmKey(0, 1), TimerKey(5, 1)):
+        for other in (copy.copy(key), pickle.loads(pickle.dumps(key))):
+            assert (other, hash(other)) == (key, hash(key))
 
 
 def test_programs_run_by_priority_then_age(registry: Registry, executor: Executor) -> None:
