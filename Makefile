@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@
 
-demo: setup  ## the heartbeat on a real clock, then the button on the mock bench
+demo: setup  ## the heartbeat on a real clock, then the button on the mock bench; names the other demos
 	@$(BIN)/python -m demos
 
 lint: setup  ## ruff and mypy --strict

@@ -17,7 +17,8 @@ from axiom_hw.cli import VERBS
 from tests.test_imports import LAYERS
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DEMOS = ROOT / "demos/README.md"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), DEMOS])
 README = (ROOT / "README.md").read_text()
 PROGRAMS = (ROOT / "docs/programs-in-c-and-assembly.md").read_text()
 WRITING = (ROOT / "docs/writing-programs.md").read_text()
@@ -189,6 +190,15 @@ def test_the_refusal_that_the_page_on_programs_in_python_shows_is_real(desk: Pat
             assert line in printed.splitlines()
 
 
+def test_every_demo_is_in_the_table_of_demos_with_its_board() -> None:
+    rows = re.findall(r"^\| \[(\w+)\]\(\1\.py\) \|.*?\| (?:`([\w-]+)`|none) \|", DEMOS.read_text(), flags=re.MULTILINE)
+    boards = {}
+    for path in (ROOT / "demos").glob("[a-z]*.py"):
+        found = re.search(r'App\("\w+", board="([\w-]+)"', path.read_text())
+        boards[path.stem] = found[1] if found else ""
+    assert dict(rows) == boards
+
+
 @pytest.mark.llvm
 def test_the_picture_shows_what_the_demos_print() -> None:
     picture = module("make_picture")
@@ -197,7 +207,9 @@ def test_the_picture_shows_what_the_demos_print() -> None:
     lines = [line.rstrip() for text in printed for line in text.splitlines()]
     titles = [line for line in shown if line not in lines]
     assert [line for line in shown if line in lines] == lines, "run `make docs`"
-    assert len(titles) == 3  # the prompt, and a title for each demo
+    assert len(titles) == 5  # the prompt, a title for each demo, and two lines that name the others
+    others = {path.stem for path in (ROOT / "demos").glob("[a-z]*.py")} - {"heartbeat", "button"}
+    assert set(titles[-1].strip().split(", ")) == others, "run `make docs`"
 
 
 def test_a_picture_of_one_output_is_one_picture() -> None:
