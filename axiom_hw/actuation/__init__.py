@@ -4,6 +4,7 @@ guard.py     who may write what: limits, authority, the latched emergency stop, 
 writer.py    orders to devices, in turn; slew rates and watchdogs;  lane.py  the orders of one output
 actuator.py  an output with the device behind it;  asker.py  who asks
 audit.py     the last decisions;  journal.py  the same in memory that other processes read
+safety.py    all outputs at once, to their safe states, whatever fails on the way
 state.py     what outlives the process: the latched stop, the decisions
 line_ops.py, shared_lines.py   the same rules for lines that native code writes
 """

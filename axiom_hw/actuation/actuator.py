@@ -12,7 +12,7 @@ from axiom_hw.backends.gpio import GpioBackend, LineOutput
 from axiom_hw.backends.pwm import PwmBackend, PwmState
 from axiom_hw.board import Board, OutputLine, PwmChannel
 from axiom_hw.board.model import Motor
-from axiom_hw.errors import BackendError
+from axiom_hw.errors import BackendError, OutputError
 
 CONSUMER: Final = "axiom_hw"
 
@@ -39,6 +39,14 @@ class Actuator:
             return self.output.safe_duty_ns, self.output.safe_enabled
         return self.output.safe_value, True
 
+    def refuse_without_timers(self) -> None:
+        """Raise `OutputError` where the output needs timers."""
+        if self.output.watchdog_ns or (isinstance(self.output, PwmChannel) and self.output.slew_ns_per_s):
+            raise OutputError(
+                f"output {self.output.name}", "has a slew rate or a watchdog, and there are no timers to see to it",
+                "give the guard a scheduler on its clock",
+            )  # fmt: skip
+
 
 def open_actuators(
     board: Board,
@@ -62,7 +70,7 @@ def open_actuators(
                     raise
                 if on_missing is not None:
                     on_missing(output, error)
-    except BackendError:
+    except BaseException:  # Ctrl-C too: somebody else may want the lines
         for actuator in taken:
             actuator.release()
         raise

@@ -12,7 +12,6 @@ nobody waits, so a program, a listener or a signal handler may ask the guard at 
 from __future__ import annotations
 
 import errno
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,9 @@ from typing import Final, Self
 from axiom_hw.actuation.actuator import CONSUMER, Actuator, open_actuators
 from axiom_hw.actuation.asker import Asker, Source, asker_of
 from axiom_hw.actuation.audit import Audit, Decision, Verdict
-from axiom_hw.actuation.lane import Lane, Order, safe_order
-from axiom_hw.actuation.shared_lines import MakeAsk, SharedLine, SharedLines, plain_ask
+from axiom_hw.actuation.lane import Lane, Order
+from axiom_hw.actuation.safety import SETTLE_NS, Safety
+from axiom_hw.actuation.shared_lines import MakeAsk, SharedLine, SharedLines, plain_ask, shared_lines_of
 from axiom_hw.actuation.state import ALL_OUTPUTS, GuardState, Stop
 from axiom_hw.actuation.writer import PwmListener, Time, Timers, Writer, number_of
 from axiom_hw.backends.gpio import GpioBackend
@@ -36,8 +36,6 @@ from axiom_hw.errors import BackendError, OutputError
 
 AUDIT_ENTRIES: Final = 256
 HEARTBEAT_NS: Final = 50_000_000
-_LOOK_AGAIN_S: Final = 0.001
-SETTLE_NS: Final = 500_000_000  # how long the safe state waits for another thread's write before it writes past it
 DRIVING: Final = frozenset(row.id for row in TABLE if row.effect is Effect.ACTUATES)
 _ANGLE_MAX: Final = 1 << 31  # thousandths of a degree
 
@@ -78,7 +76,8 @@ class Guard:
         state: GuardState | None = None,
     ) -> None:
         """Raises `OutputError` where an output needs timers, and there are none."""
-        _refuse_without_timers(actuators, timers)
+        for actuator in actuators if timers is None else ():
+            actuator.refuse_without_timers()
         self._clock = clock
         self._read_input = read_input
         self._lines: dict[tuple[int, int], Lane] = {}
@@ -90,7 +89,7 @@ class Guard:
             else:
                 self._lines[output.chip_id, output.line] = lane
         self._lanes = (*self._lines.values(), *self._channels.values())
-        shared = _shared(actuators) if make_ask is not None else ()
+        shared = shared_lines_of(actuators) if make_ask is not None else ()
         ask = make_ask() if make_ask is not None and shared else plain_ask
         self._state = state
         memory = state.memory if state is not None else None
@@ -103,7 +102,7 @@ class Guard:
             self._writer.watch_row(lane)
         self._is_shared = bool(shared)
         self._audit_entries = audit_entries
-        self._settle_ns = settle_ns
+        self._safety = Safety(self._lanes, self._shared, self._writer, settle_ns)
         self._stop: Stop | None = None  # the last one; whether it is latched stands in the shared state
         self._is_closed = False
         if state is not None and state.is_latched:
@@ -239,7 +238,7 @@ class Guard:
         if self._is_closed:
             return 0  # the devices were made safe and given back
         try:
-            failed = self._on_each(lambda lane: self._make_safe(lane, name))
+            failed = self._safety.order(name)
         finally:
             if self._state is not None and not was_stopped:  # last: a disk takes its time
                 self._keep(self._state, stop)
@@ -250,27 +249,6 @@ class Guard:
             state.keep(stop)
         except OutputError:  # it is latched all the same, in memory that outlives the process
             self._writer.record(stop.source, f"file {state.stop_path}", 0, None, Verdict.FAILED, errno.EIO)
-
-    def _make_safe(self, lane: Lane, source: str) -> int:
-        if lane.row is not None:
-            return self._shared.make_safe(lane.row, source) or 0
-        return self._writer.submit(lane, safe_order(lane, source))
-
-    def _on_each(self, act: Callable[[Lane], int]) -> list[tuple[Lane, int]]:
-        """Act on each output, whatever becomes of the others: those that failed, each with its negative errno.
-
-        An exception, of a listener or a bug's, is raised behind the last output.
-        """
-        failed, broken = [], []
-        for lane in self._lanes:
-            try:
-                if result := act(lane):
-                    failed.append((lane, result))
-            except Exception as error:  # noqa: BLE001 (the outputs behind this one may be live)
-                broken.append(error)
-        if broken:
-            raise broken[0]
-        return failed
 
     @property
     def is_stopped(self) -> bool:
@@ -319,7 +297,7 @@ class Guard:
             self._stop = None
         elif stops != self._seen_stops:
             self._stop = stop = self._state.read()
-            self._on_each(lambda lane: self._make_safe(lane, stop.source))
+            self._safety.order(stop.source)
         self._seen_stops = stops
 
     def beats_no_more(self) -> None:
@@ -332,35 +310,8 @@ class Guard:
 
         For exit, exceptions and SIGTERM: where another thread hangs in a write for 0.5 s, it writes past that thread.
         """
-        failed = self._on_each(lambda lane: self._safe_at_last(lane, source))
+        failed = self._safety.bring(source)
         return tuple(Failure(lane.name, errno.errorcode.get(-result, str(result))) for lane, result in failed)
-
-    def _safe_at_last(self, lane: Lane, source: str) -> int:
-        """Make an output safe, past whoever hangs in a write: 0 or a negative errno."""
-        if lane.row is not None:
-            return self._settle(lane.row, source)
-        order = safe_order(lane, source)
-        self._writer.submit(lane, order)
-        if (
-            order.result is None
-            and lane.holder != threading.get_ident()
-            and lane.writing.acquire(timeout=self._settle_ns / 1e9)
-        ):
-            lane.writing.release()
-        if order.result is None:
-            self._writer.write(lane, order)
-        return order.result or 0
-
-    def _settle(self, row: int, source: str) -> int:
-        """Make a shared line safe: 0 or a negative errno."""
-        before = self._shared.safe_writes(row)
-        result = self._shared.make_safe(row, source)
-        deadline_ns = time.monotonic_ns() + self._settle_ns
-        while result is None and time.monotonic_ns() < deadline_ns:
-            time.sleep(_LOOK_AGAIN_S)
-            if self._shared.safe_writes(row) != before:
-                result = self._shared.safe_result(row)
-        return self._shared.force_safe(row, source) if result is None else result
 
     def on_pwm_applied(self, listener: PwmListener) -> None:
         """Call `listener(channel, event)` after each state that was written, by the thread that wrote it.
@@ -403,7 +354,7 @@ class Guard:
             failures += self.safe_state("close")
         finally:
             try:
-                self._on_each(lambda lane: self._release(lane, failures))
+                self._safety.on_each(lambda lane: self._release(lane, failures))
             finally:
                 if self._state is not None:
                     self._state.close()
@@ -451,30 +402,6 @@ class Guard:
         if asker.authority >= lane.least and (asker.drives is None or lane.name in asker.drives):
             return None
         return self._writer.refuse(lane.name, asker.name, wanted, Verdict.DENIED, errno.EACCES)
-
-
-def _refuse_without_timers(actuators: Sequence[Actuator], timers: Timers | None) -> None:
-    for actuator in actuators if timers is None else ():
-        output = actuator.output
-        if output.watchdog_ns or (isinstance(output, PwmChannel) and output.slew_ns_per_s):
-            raise OutputError(
-                f"output {output.name}", "has a slew rate or a watchdog, and there are no timers to see to it",
-                "give the guard a scheduler on its clock",
-            )  # fmt: skip
-
-
-def _shared(actuators: Sequence[Actuator]) -> tuple[SharedLine, ...]:
-    """The lines that native code can write: all of a board's, or none."""
-    lines = [(a.output, a.fd) for a in actuators if not isinstance(a.output, PwmChannel)]
-    return (
-        tuple(
-            SharedLine(line.name, line.chip_id, line.line, fd, 0, line.safe_value, line.authority, line.watchdog_ns > 0)
-            for line, fd in lines
-            if fd is not None
-        )
-        if all(fd is not None for _, fd in lines)
-        else ()
-    )
 
 
 def _number_of(decision: Decision) -> int:

@@ -6,13 +6,15 @@ two instructions of native code, which doesn't wait for the GIL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from axiom_hw.actuation import line_ops as ops
+from axiom_hw.actuation.actuator import Actuator
 from axiom_hw.actuation.audit import Decision, Verdict
 from axiom_hw.actuation.journal import NAMES_BYTES, VERDICTS, Journal, Names
+from axiom_hw.board import PwmChannel
 from axiom_hw.bpf.engine.machine import NativeHelper
 from axiom_hw.bpf.helpers import BY_NAME
 from axiom_hw.bpf.maps.mem import Mem, fetch_add_u64, load_u64, store_u32, store_u64, zero
@@ -220,6 +222,20 @@ class SharedLines:
 
     def _get(self, word: int) -> int:
         return load_u64(self._mem, _STATE + word)
+
+
+def shared_lines_of(actuators: Sequence[Actuator]) -> tuple[SharedLine, ...]:
+    """The lines that native code can write: all of a board's, or none."""
+    lines = [(a.output, a.fd) for a in actuators if not isinstance(a.output, PwmChannel)]
+    return (
+        tuple(
+            SharedLine(line.name, line.chip_id, line.line, fd, 0, line.safe_value, line.authority, line.watchdog_ns > 0)
+            for line, fd in lines
+            if fd is not None
+        )
+        if all(fd is not None for _, fd in lines)
+        else ()
+    )
 
 
 def plain_ask(at: int) -> int:

@@ -123,7 +123,9 @@ def test_its_own_trigger_and_rate(rig: SysfsRig) -> None:
 def test_a_fifo_needs_no_trigger(rig: SysfsRig) -> None:
     rig.device.needs_trigger = False
     sensor = rig.backend.open(declared(Trigger.OWN))
-    sensor.capture().close()
+    capture = sensor.capture()
+    assert rig.device.is_active
+    capture.close()
     sensor.close()
 
 
