@@ -24,7 +24,7 @@ from axiom_hw.backends.sysfs_pwm import SysfsPwm
 from axiom_hw.backends.wires import Wires
 from axiom_hw.board import PwmChannel
 from axiom_hw.clock import VirtualClock
-from axiom_hw.errors import BackendError
+from axiom_hw.errors import BackendError, OutputError
 from axiom_hw.scheduler import Scheduler
 from axiom_hw.supervisor import GOODBYE, LENGTH_BYTES, READY, Plan
 
@@ -82,6 +82,7 @@ class Watch:
         self._pipe = pipe
         self._now_ns = now_ns
         self._state: GuardState | None = None
+        self._is_blind = False  # to heartbeats
         self._latched_ns: int | None = None  # when, because of silence
 
     def until_gone(self) -> bool:
@@ -104,8 +105,12 @@ class Watch:
                 self._look_at_heartbeat(watchdog_ns)
 
     def _look_at_heartbeat(self, watchdog_ns: int) -> None:
-        if self._state is None:  # the guard makes it, when it opens
-            self._state = GuardState.look(self._plan.state_dir, self._plan.board.name)
+        if self._state is None and not self._is_blind:  # the guard makes it, when it opens
+            try:
+                self._state = GuardState.look(self._plan.state_dir, self._plan.board.name)
+            except OutputError as error:  # it must live on: the process may end without a word
+                self._is_blind = True
+                _say(f"no heartbeat is looked at: {error.place} {error.problem}")
         last_ns = self._state.last_beat_ns if self._state is not None else 0
         now_ns = self._now_ns()
         if self._state is None or not last_ns or now_ns - last_ns <= watchdog_ns:
@@ -170,7 +175,11 @@ def make_safe(plan: Plan, gpio: GpioBackend, pwm: PwmBackend) -> list[str]:
 
     Each is tried first, before those that are busy are tried again.
     """
-    state = GuardState.look(plan.state_dir, plan.board.name)
+    try:
+        state = GuardState.look(plan.state_dir, plan.board.name)
+    except OutputError as error:  # the outputs count, not the notes of them
+        state = None
+        _say(f"what is done is noted nowhere: {error.place} {error.problem}")
     left, failures = list(plan.board.outputs), []
     deadline = time.monotonic() + _GIVE_UP_S
     while left:
@@ -187,6 +196,9 @@ def make_safe(plan: Plan, gpio: GpioBackend, pwm: PwmBackend) -> list[str]:
                     failures.append(f"{output.name}, because {error.place} {error.problem}")
                     if state is not None:
                         state.note(NAME, output.name, None, Verdict.FAILED, error.errno or errno.EIO)
+                continue
+            except Exception as error:  # noqa: BLE001 (the outputs behind this one may be live)
+                failures.append(f"{output.name}, because of {type(error).__name__}: {error}")
                 continue
             if state is not None:
                 state.note(NAME, output.name, level, Verdict.APPLIED)

@@ -63,6 +63,22 @@ def test_one_that_somebody_holds_is_named_and_the_others_are_safe(
     hog.release()
 
 
+def test_what_nobody_foresaw_keeps_no_other_output_from_its_safe_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gpio, pwm = bench()
+    (tmp_path / f"{BOARD.name}.guard").mkdir()  # a state that can't be written
+
+    def bug(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(type(gpio.open("pinctrl-rp1")), "request_outputs", bug)
+    failures = make_safe(Plan(os.getpid(), BOARD, tmp_path), gpio, pwm)
+    assert failures[:2] == [f"{name}, because of ZeroDivisionError: " for name in ("led", "relay")]
+    assert pwm.seen(DEVICE, 0) == PwmState(20_000_000, 1_500_000, enabled=True)
+    assert "what is done is noted nowhere: " in capsys.readouterr().err
+
+
 def test_a_channel_that_a_killed_process_left_running_is_switched_off(tmp_path: Path) -> None:
     """The real backend, on files that obey the kernel's rules: the channel is exported still, its lock is gone."""
     board = parse_board(

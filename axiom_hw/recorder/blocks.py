@@ -28,7 +28,6 @@ _CRC: Final = struct.Struct("<I")
 _MARK: Final = b"AXRB"
 FILE_BYTES: Final = _FILE.size + _CRC.size
 BLOCK_BYTES: Final = _BLOCK.size + _CRC.size
-MAX_RAW_BYTES: Final = 64 << 20
 _LEVEL: Final = 6
 _CUT: Final = "the file ends within a block"
 _CHANGED: Final = "the block isn't what was written: its checksum is another"
