@@ -160,6 +160,9 @@ MESSAGES = [
     ("[output.o]\n",
      "boards/x.toml:5 [output.o]: `line` is missing\n"
      "    fix    line = 18 makes it a GPIO output, channel = 0 a PWM output"),
+    ('[output.o]\nkind = "servo"\nsafe = "off"\n',
+     "boards/x.toml:5 [output.o]: `channel` is missing\n"
+     '    fix    channel = 0; `axiom-hw boards --functions` shows the pins. Another line takes pwm = "software"'),
     ("[output.o]\nline = 18\nchannel = 2\n",
      "boards/x.toml:5 [output.o]: has both `line` and `channel`\n"
      "    fix    a GPIO output has `line`, a PWM output `channel`"),

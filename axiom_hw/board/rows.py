@@ -104,6 +104,11 @@ def output_row(
         case (True, True):
             raise table.error("has both `line` and `channel`", "a GPIO output has `line`, a PWM output `channel`")
         case (False, False):
+            if table.choice("kind", Kind, Kind.LINE) is not Kind.LINE:
+                raise table.missing(
+                    "channel",
+                    'channel = 0; `axiom-hw boards --functions` shows the pins. Another line takes pwm = "software"',
+                )
             raise table.missing("line", "line = 18 makes it a GPIO output, channel = 0 a PWM output")
         case (is_line, _):
             by_software = is_line and "pwm" in table

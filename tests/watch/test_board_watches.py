@@ -101,7 +101,8 @@ def test_a_watcher_is_what_its_table_says() -> None:
         ('on = "gpio/button"\nfield = "value"\nchanged_percent = 0', "changed_percent is 0; it takes 1 to 1000000"),
         (
             'on = "gpio/button"\nfield = "value"\nequal = 1\ndrive = { lamp = 1 }',
-            "drives `lamp`, which is no output; there are: led, fan",
+            "drives `lamp`, which is no output; there are: led, fan\n"
+            "    fix    add [output.lamp] to the board file, or take one of these",
         ),
         (
             'on = "gpio/button"\nfield = "value"\nequal = 1\ndrive = { fan = 101 }',
