@@ -50,6 +50,7 @@ from axiom_hw.sources import Devices, Surroundings, open_sources
 TRACE_LINES: Final = 1000
 _FIRST: Final = -(1 << 31)  # priority of what runs ahead of every program
 _HARDWARE: Final = 1000  # ids of hardware helpers begin here
+_PATIENCE_S: Final = 2.0  # with the threads of devices, at the end of a run
 _LEAST_SLOTS: Final = 8
 _OTHER_THREADS: Final = 6  # that of the GPIO lines, that of the timers, and the application's own
 
@@ -254,13 +255,19 @@ class Runtime:
     def close(self) -> None:
         """Detach everything, bring the outputs to their safe states, give the devices back. Twice is fine.
 
-        Each of these is done even where others fail; then the first failure is raised: `OutputError` for outputs that
-        aren't safe, before all else.
+        In real time outputs become safe after 2 s at the latest, where a device's thread doesn't end, and orders are
+        refused from then on. Each of these is done even where others fail; then the first failure is raised:
+        `OutputError` for outputs that aren't safe, before all else.
         """
         self.ended.set()
         self.closed = True
         guard, tap = self.guard, self.tap
         failed: list[Exception] = []
+        late = None
+        if guard is not None and isinstance(self.clock, MonotonicClock):  # a device may keep its thread for ever
+            late = threading.Timer(_PATIENCE_S, guard.refuse_all)
+            late.daemon = True
+            late.start()
         try:
             failed += _failures((
                 *(source.stop for source in self.sources), self._stop_pump, self.scheduler.stop,
@@ -268,6 +275,9 @@ class Runtime:
                 *((tap.stop,) if tap is not None else ()), self.registry.detach_all,
             ))  # fmt: skip
         finally:
+            if late is not None:
+                late.cancel()
+                late.join(_PATIENCE_S)  # it may be writing
             unsafe = _failures((partial(guard.__exit__, None, None, None),)) if guard is not None else []
             failed = [*unsafe, *failed, *self._close_devices()]  # what is live is told first
             if failed:

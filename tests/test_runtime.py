@@ -27,6 +27,7 @@ from axiom_hw.keys import PwmKey
 from axiom_hw.runtime import Runtime, Trace
 from axiom_hw.sources import Devices
 from tests.programs import COUNT, FAULTY, Ready, forged, ready
+from tests.pump_bench import until
 
 SERVO = PwmKey(0, 0)
 SERVO_AT = PwmState(20 * MS, 2 * MS, enabled=True)
@@ -357,6 +358,26 @@ class TestOutputs:
             runtime.close()
         assert bench.value("led") == 0
         assert ended == ["stop", "close"]
+
+    def test_a_device_that_keeps_its_thread_keeps_no_output_live(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("axiom_hw.runtime._PATIENCE_S", 0.01)
+        bench = MockBench(load_board("rpi5-bench"), MonotonicClock())
+        runtime = bench.runtime()
+        runtime.start()
+        assert runtime.guard is not None
+        assert runtime.guard.set_gpio(18, 1, "test") == 0
+        seen: list[tuple[int, int]] = []
+
+        class Stuck:
+            def stop(self) -> None:
+                until(lambda: bench.value("led") == 0)
+                seen.append((runtime.guard.set_gpio(18, 1, "test"), bench.value("led")))  # type: ignore[union-attr]
+
+            def close(self) -> None: ...
+
+        runtime.sources += (cast(Source, Stuck()),)
+        runtime.close()
+        assert seen == [(-errno.ESHUTDOWN, 0)]
 
     def test_each_device_of_a_board_finds_a_slot_and_four_threads_of_the_application_do(self) -> None:
         sensors = "".join(f'[hwmon.t{at}]\ndevice = "chip{at}"\nchannels = ["temp1"]\nrate = "1s"\n' for at in range(9))

@@ -343,6 +343,11 @@ class Guard:
         found = self._shared.natives(source)
         return found if drives is None else {id: helper for id, helper in found.items() if id not in DRIVING}
 
+    def refuse_all(self) -> None:
+        """Make every output safe, and refuse what comes after: before `close`, which may have to wait for somebody."""
+        self._shared.close()
+        self._safety.bring("close")
+
     def close(self) -> tuple[Failure, ...]:
         """Make every output safe, refuse what comes after, give the devices back. A second time does nothing."""
         if self._is_closed:
