@@ -26,8 +26,9 @@ def setting(watch: Watch, order: Order, outputs: Iterable[OutputLine | PwmChanne
     output = next((row for row in rows if row.name == order.output), None)
     if output is None:
         there = ", ".join(row.name for row in rows) or "none"
-        raise BoardError(f"watch {watch.name}", f"drives `{order.output}`, which is no output; there are: {there}",
-                         f"add [output.{order.output}] to the board file{', or take one of these' if rows else ''}")  # fmt: skip
+        problem = f"drives `{order.output}`, which is no output; there are: {there}"
+        others = ", or take one of these" if rows else ""
+        raise BoardError(f"watch {watch.name}", problem, f"add [output.{order.output}] to the board file{others}")
     if isinstance(output, OutputLine):
         _within(watch, order, 0, 1, "of a line")
         if output.chip_id != _HEADER_CHIP:
