@@ -81,5 +81,6 @@ def test_a_section_that_is_no_hook_is_refused_by_name(tmp_path: Path) -> None:
         read_object(file)
     assert str(refused.value).replace(str(tmp_path), "DIR") == (
         "DIR/x.bpf.s, section 'gpoi/button': names no hook\n"
-        "    fix    did you mean `gpio`? the hooks are gpio, pwm, timer, as in gpio/button, pwm/servo, timer/100ms"
+        "    fix    did you mean `gpio`? the hooks are gpio, pwm, timer, iio, scan, i2c, serial, as in gpio/button, "
+        "pwm/servo, timer/100ms"
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+import axiom_hw as hw
 from axiom_hw.bpf.frontend.refusal import Refused
 from axiom_hw.bpf.verifier import Rejected, verify
 from tests.bpf.frontend import test_library as names
@@ -24,7 +25,7 @@ def told(body: str) -> str:
     """The message for a program of one line, `body`; without the rows that depend on the compiler's version."""
     text = f"def program(ctx: Event) -> int:\n    {body}\n"
     linecache.cache[FILE] = (len(text), None, text.splitlines(keepends=True), FILE)
-    scope: dict[str, Any] = {**vars(names), "untyped": ring("untyped")}
+    scope: dict[str, Any] = {**vars(names), "hw": hw, "untyped": ring("untyped")}
     exec(compile(text, FILE, "exec"), scope)
     try:
         verify(compiled(scope["program"], names.Event))
