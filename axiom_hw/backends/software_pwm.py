@@ -83,6 +83,7 @@ class Pulses:
 
     def _set(self, value: int) -> None:
         if value != self._level:
+            self._level = None  # where this fails nobody knows what the line is, so the next level is put in any case
             self._put(value)
             self._level = value
 

@@ -169,6 +169,24 @@ def test_delays_dont_add_up_and_missed_periods_arent_made_up_for() -> None:
     assert edges == [1, 0, 1, 0, 1, 0, 1]
 
 
+def test_after_a_failure_a_level_is_put_even_where_the_line_had_it_before() -> None:
+    edges: list[int] = []
+
+    def put(value: int) -> None:
+        edges.append(value)
+        if len(edges) == 3:
+            raise BackendError("line 23", "is gone", errno=errno.ENODEV)
+
+    pulses = Pulses(put)
+    pulses.want(100, 40)
+    assert [pulses.step(0), pulses.step(40)] == [40, 100]
+    with pytest.raises(BackendError):
+        pulses.step(100)
+    pulses.want(1, 0)
+    assert pulses.step(101) is None
+    assert edges == [1, 0, 1, 0]
+
+
 class Line:
     """A request whose line fails when it is told to, and tells who sets it."""
 
