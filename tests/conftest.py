@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from axiom_hw.bpf.engine.llvm.available import why_not
 
 # Their modules import the engine, which imports llvmlite.
 NATIVE = Path(__file__).parent / "bpf/engine/llvm"
+
+
+# Under nohup a hang-up is ignored, by the processes that tests start and hang up on too.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class Absent(pytest.Module):
