@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kill test-loss test-arm lint fuzz soak bench bench-native docs objects clean
+.PHONY: help setup demo test test-kill test-loss test-arm lint fuzz soak bench bench-native docs docs-site docs-links objects clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -56,6 +56,18 @@ bench-native: setup  ## native code against gcc, clang and the kernel, as ratios
 docs: setup  ## write the pages and the picture that derive from the code again
 	$(BIN)/python docs/make_pages.py
 	$(BIN)/python docs/make_picture.py
+
+docs-site: $(VENV)/.ready-docs  ## the pages as a site, build/site/index.html; fails on a warning or a dead link. Needs no internet
+	$(BIN)/sphinx-build -q -W --keep-going -c docs -d build/doctrees . build/site
+	$(BIN)/python docs/check_links.py build/site
+
+docs-links: $(VENV)/.ready-docs  ## list the links that leave the site, and try them where there is a network
+	-$(BIN)/sphinx-build -q -c docs -d build/doctrees -b linkcheck . build/links >/dev/null 2>&1
+	$(BIN)/python docs/check_links.py build/links --outer
+
+$(VENV)/.ready-docs: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
 
 objects:  ## build the C programs of demos and benchmarks again (needs clang)
 	$(MAKE) -C demos/heartbeat
