@@ -6,6 +6,8 @@ replay  export  import  recorded runs: through programs again, to other programs
 stop  audit             the guard: the emergency stop, the last decisions
 boards  doctor          the hardware: what is declared, what is there
 explain  helpers  header    the tables, printed
+demo  new               to begin with: what comes with the package, and a project of one's own
+unit                    an application as a service of systemd
 
 Each module has `register(app)`. Only the module of the verb that was asked for is imported: the others would cost a
 third of a second at every start.
@@ -33,7 +35,7 @@ PROG: Final = "axiom-hw"
 # In the order in which --help shows them.
 VERBS: Final = (
     "run", "verify", "exec", "replay", "export", "import", "audit", "asm", "disasm", "boards", "doctor", "explain",
-    "helpers", "header", "stop",  # the last, because it has verbs of its own: groups come behind
+    "helpers", "header", "demo", "new", "unit", "stop",  # the last, because it has verbs of its own: groups come behind
 )  # fmt: skip
 
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count

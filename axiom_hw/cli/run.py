@@ -82,7 +82,7 @@ def run(
     ]  # fmt: skip
     path = _existing(file)
     if path.suffix == ".py":
-        _script(path, [*options, *context.args])
+        run_script(path, [*options, *context.args])
         return
     if context.args:
         raise SpecError("axiom-hw run", f"has no option {context.args[0]}", "`axiom-hw run --help` lists them")
@@ -94,7 +94,8 @@ def run(
     app.main(body, options)
 
 
-def _script(path: Path, options: list[str]) -> None:
+def run_script(path: Path, options: list[str]) -> None:
+    """Run a file as Python runs a script, with `options` as its command line. A mistake in it ends in a sentence."""
     from axiom_hw.console import tell_uncaught
 
     sys.argv = [str(path), *options]
