@@ -34,6 +34,7 @@ LAYERS = (
         "replay_diff",
         "sections",
         "sensor_sections",
+        "service",
         "shared_maps",
         "source",
         "sources",
@@ -42,7 +43,7 @@ LAYERS = (
         "waiting",
         "watch",
     ),
-    ("service", "testing", "gpiozero_factory"),
+    ("testing", "gpiozero_factory", "twin"),
     ("cli",),
 )
 BPF_LAYERS = (

@@ -35,7 +35,8 @@ PROG: Final = "axiom-hw"
 # In the order in which --help shows them.
 VERBS: Final = (
     "run", "verify", "exec", "replay", "export", "import", "audit", "asm", "disasm", "boards", "doctor", "explain",
-    "helpers", "header", "demo", "new", "unit", "stop",  # the last, because it has verbs of its own: groups come behind
+    "helpers", "header", "demo", "new", "unit",
+    "stop",  # the last, because it has verbs of its own: groups come behind
 )  # fmt: skip
 
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
