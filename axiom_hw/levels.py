@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from axiom_hw.clock import VirtualClock
+
 if TYPE_CHECKING:
     from axiom_hw.app import App
     from axiom_hw.backends.mock_gpio import Watcher
@@ -16,13 +18,17 @@ _Tell = Callable[[int, str, str], None]
 
 
 def show_outputs(app: App, bench: MockBench) -> None:
-    """Print every change of an output from now on: lines as on and off, PWM channels as duty and period."""
+    """Print every change of an output from now on: lines as on and off, PWM channels as duty and period.
+
+    Times count from the start of the run. In virtual time that is 0; the real clock counts from the machine's start.
+    """
     board = bench.board
+    began = 0 if isinstance(bench.clock, VirtualClock) else bench.clock.now_ns()
     width = max((len(output.name) for output in board.outputs), default=0)
 
     def tell(timestamp_ns: int, name: str, state: str) -> None:
         try:
-            print(f"{timestamp_ns / 1e9:9.3f} s  {name:<{width}}  {state}", flush=True)
+            print(f"{(timestamp_ns - began) / 1e9:9.3f} s  {name:<{width}}  {state}", flush=True)
         except BrokenPipeError:  # whoever read went away (`| head`); the program that drove the output isn't to blame
             app.end()
 

@@ -95,6 +95,12 @@ def test_make_demo_runs_both_and_ends_by_itself() -> None:
     assert rest.splitlines()[1:] == [f"  {', '.join(others)}"]
 
 
+@pytest.mark.llvm
+def test_blink_switches_the_led_twice_a_second() -> None:
+    lines = [f"{half / 2:9.3f} s  led    {'on' if half % 2 else 'off'}" for half in range(1, 7)]
+    assert run("demos/blink.py", "--mock", "--for", "3s") == "\n".join(lines) + "\n"
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -57,6 +57,16 @@ def test_each_change_of_a_line_is_printed_the_safe_state_at_the_end_too(
     ]
 
 
+def test_times_count_from_the_start_of_the_run_in_real_time_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "blink.bpf.s"
+    source.write_text(BLINK.replace("500ms", "20ms"))
+    first = outputs(capsys, source, "--real-time", "--for", "50ms")[0].split()
+    assert first[1:] == ["s", "led", "on"]
+    assert 0.02 <= float(first[0]) < 10, "not since the machine was switched on"
+
+
 def test_values_are_logical_and_a_duty_that_stays_is_printed_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
