@@ -56,6 +56,8 @@ class UserDialect:
         return kind.ir
 
     def header(self, low: Lowering, symbol: str, result: str, parameters: str, entry: bool) -> str:
+        if entry and result == "i1":
+            result = "zeroext i1"  # the hook reads all 64 bits of r0; LLVM would leave what it likes above the first
         head = f"{result} @{symbol}({parameters}) {_ATTRIBUTES}"
         if entry:
             return f'define dso_local {head} section "{self.section}" !dbg {low.scope}'

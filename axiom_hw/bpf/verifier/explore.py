@@ -54,7 +54,7 @@ class Node:
         self.parent = parent
         self.distance = distance  # instructions from the parent
         self.pending = 1
-        self.decided = 0  # the jumps below that a number decided, as bits
+        self.decided = 0  # the jumps below whose numbers count: they decided it, or taught about linked ones; as bits
         self.worst = 0
         self.done = False
         self.finished = finished  # where to enter it when it is done
@@ -160,7 +160,7 @@ class Walk:
                 return
             came_from = pc
             if len(self.shape.successors[pc]) > 1:
-                if len(following) == 1:
+                if len(following) == 1 or self.step.spread:
                     node.decided |= jump_bit(pc)
                 for _, other in following:
                     other.trail = Trail(pc, other.trail)

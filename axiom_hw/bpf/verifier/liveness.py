@@ -9,6 +9,8 @@ weights  per pc, for each register and stack slot that weighs anything, a bit se
 
 A jump of which the walk followed both sides was decided by no value, so only the jumps that a finished state really
 saw decided count when another state is compared with it. (Linux finds the same by walking back over each path.)
+What is linked to what isn't known before the walk: after `c = a`, `if a < b` bounds c by b. So a jump that taught about
+a linked number counts as well: then its operands must be covered, and c's bounds are.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ class Step:
         self.shape = shape
         self.memory = memory
         self.calls = calls
+        self.spread = False  # whether the last jump taught about numbers linked to those that it compared
 
     def run(self, state: State, pc: int) -> list[tuple[int, State]]:
         """Every (pc, state) that can follow; empty where the program ends. `state` is used up."""
@@ -187,6 +188,7 @@ class Step:
     # control
 
     def _jump_if(self, state: State, row: Op, insn: Insn, pc: int) -> list[tuple[int, State]]:
+        self.spread = False
         left = self._read(state, insn.dst)
         right = self._read(state, insn.src) if row.uses_register else const(insn.imm)
         taken, following = target_of(self.shape.insns, pc, row), pc + 1
@@ -207,9 +209,10 @@ class Step:
         return self._jump_on_pointer(state, row, insn, left, right, (taken, following))
 
     def _learn(self, state: State, insn: Insn, row: Op, pair: tuple[Num, Num]) -> None:
-        for number, made in ((insn.dst, pair[0]), *(((insn.src, pair[1]),) if row.uses_register else ())):
+        compared = (insn.dst, insn.src) if row.uses_register else (insn.dst,)
+        for number, made in zip(compared, pair, strict=False):
             if made.id:
-                state.learn(made)
+                self.spread |= state.learn(made, compared)
             else:
                 state.regs[number] = made
 

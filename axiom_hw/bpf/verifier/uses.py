@@ -61,11 +61,11 @@ class Uses:
         regs = state.frames[-1].regs
         for number in reads:
             value = regs[number]
-            if value.__class__ is Num:
+            if value is None or value.__class__ is Num:  # where it isn't set, any number may be left in it
                 numbers = self._numbers[pc]
                 if number not in numbers:
                     numbers.add(number)
-            elif value is not None:
+            else:
                 assert isinstance(value, Ptr)
                 kind, null = value.kind, value.null
                 if kind is Kind.STACK:

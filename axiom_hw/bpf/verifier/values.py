@@ -151,15 +151,23 @@ class State:
             for _, value in frame.cells.values():
                 yield value
 
-    def learn(self, number: Num) -> None:
-        """Every number linked to this one learns what a comparison taught about it."""
+    def learn(self, number: Num, compared: tuple[int, ...]) -> bool:
+        """Every number linked to this one learns what a comparison taught about it.
+
+        Returns whether it said anything new about a number other than the registers that were `compared`.
+        """
+        spread = False
         for frame in self.frames:
             for i, reg in enumerate(frame.regs):
                 if isinstance(reg, Num) and reg.id == number.id:
-                    frame.regs[i] = arith.taught(number, reg)
+                    frame.regs[i] = made = arith.taught(number, reg)
+                    spread |= made.key != reg.key and (frame is not self.frames[-1] or i not in compared)
             for off, (size, value) in frame.cells.items():
                 if isinstance(value, Num) and value.id == number.id:
-                    frame.cells[off] = (size, arith.taught(number, value))
+                    made = arith.taught(number, value)
+                    frame.cells[off] = (size, made)
+                    spread |= made.key != value.key
+        return spread
 
     def settle_null(self, id: int, is_null: bool) -> None:
         """All copies of an or-NULL pointer become NULL, or pointers; a NULL record needs no release."""

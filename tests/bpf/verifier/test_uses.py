@@ -305,3 +305,18 @@ def test_read_only_maps_are_values_as_well() -> None:
     spec = MapSpec("limits", MapType.ARRAY, 4, 8, 1, MapFlag.RDONLY_PROG, data=bytes(8), frozen=True)
     insns = assemble_insns("r1 = map[limits][0]+0 ll\nr0 = *(u64 *)(r1 + 0)\nexit", maps={"limits": 0})
     assert verify(ProgramSpec("uses", insns, (spec,))).uses[2] == {1: {Place(Into.VALUE, 0)}}
+
+
+def test_what_a_call_through_a_register_may_find_there() -> None:
+    """Where it isn't set on one of the paths, anything may be left in an argument that the helper doesn't take."""
+    assert places("""
+        r2 = r1
+        r6 = 0
+    again:
+        r1 = 5
+        callx r1
+        r6 += 1
+        if r6 != 2 goto again
+        r0 = 0
+        exit
+    """) == {0: {1: {CTX}}, 3: {2: {CTX, NUMBER}}}

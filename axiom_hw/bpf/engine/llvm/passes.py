@@ -27,7 +27,7 @@ _FIRST: Final = ("sroa", "simplify_cfg", "always_inliner", "global_dead_code_eli
 
 # The loops here are those of map operations: copies, which are unrolled, and swaps that are tried again.
 _WITHOUT_LOOPS: Final = (
-    "sroa", "instruction_combine", "simplify_cfg", "loop_rotate", "loop_unroll", "jump_threading", "new_gvn",
+    "sroa", "instruction_combine", "simplify_cfg", "loop_rotate", "loop_unroll", "jump_threading",
     "instruction_combine", "dead_store_elimination", "simplify_cfg", "sroa", "instruction_combine", "aggressive_dce",
     "simplify_cfg",
 )  # fmt: skip
