@@ -21,10 +21,11 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from signal import SIGTERM
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from axiom_hw import console
 from axiom_hw.bench import MockBench
@@ -54,6 +55,9 @@ from axiom_hw.waiting import Pace, PacedWaiter
 from axiom_hw.watch.event import WatchEvent
 from axiom_hw.watch.watchers import Watcher, Watchers, said_watch
 
+if TYPE_CHECKING:
+    from axiom_hw.service.service import Service
+
 Scenario = Callable[[MockBench], None]
 IDLE_RUN_S = 10  # of virtual time, behind the last step of the scenario where there is one
 F = TypeVar("F", bound=Callable[..., int])
@@ -82,7 +86,8 @@ class App:
         self._readers: list[RingReader[Any]] = []
         self._waiters: list[PacedWaiter] = []
         self._scenario: Scenario | None = None
-        self._failed = False
+        self._exit = 0  # what the process is to end with
+        self._service: Service | None = None
         self._ends_by_itself = False
         console.install_excepthook()
 
@@ -353,6 +358,8 @@ class App:
         device that fails prints a sentence and exits with 1. Outputs reach their safe states in each case. Call it in
         the main thread, the only one that hears signals.
 
+        With --systemd it is a service (docs/service.md): SIGTERM ends it with 0, and failures have their own numbers.
+
         Without a body, each change of an output of the mock bench is printed. Virtual time ends 10 s behind the last
         step of the scenario unless the options say otherwise: nothing slows it down, and a timer would print for ever.
         """
@@ -360,24 +367,33 @@ class App:
         if options.mock and body is None:
             self._scenario = partial(_watched, self, self._scenario)
         self._ends_by_itself = True
+        if options.systemd:
+            self._service = _service(self.name)
         try:
-            with console.ended_by_signals(), console.threads_watched(self._thread_failed), self.running(options):
+            with (
+                console.ended_by_signals(), console.threads_watched(self._thread_failed),
+                self.running(options) as runtime, self._served(runtime),
+            ):  # fmt: skip
                 (body or self.wait)()
         except KeyboardInterrupt:
             pass  # how a run ends that nobody told when
         except AxiomError as error:
-            console.tell(error)
-            self._failed = True
+            self._fail(error)
         except BrokenPipeError:
             if not console.drop_stdout():
                 raise
-            self._failed = True
+            self._fail()
+        except SystemExit as ended:  # a service that is stopped did what it was told
+            if self._service is None or ended.code != 128 + SIGTERM:
+                raise
         finally:
             console.flush()
             if self.runtime is not None:
                 console.report(self.runtime, self._readers, self.maps.values(), self._watchers.untold())
-        if self._failed:
-            sys.exit(1)
+            if self._service is not None:
+                self._service.ended(self._exit)
+        if self._exit:
+            sys.exit(self._exit)
 
     def _board(self, instead: str | None) -> Board | None:
         wanted = instead if instead is not None else self.board
@@ -408,13 +424,28 @@ class App:
         self.end()
 
     def _thread_failed(self) -> None:
-        self._failed = True
+        self._fail()
         self.end()
 
     def _device_failed(self, error: AxiomError) -> None:
-        console.tell(error)
-        self._failed = True
+        self._fail(error)
         self.end()
+
+    def _fail(self, error: AxiomError | None = None) -> None:
+        """The first failure decides what the process ends with."""
+        if error is not None:
+            console.tell(error)
+        code = self._service.failed(error) if self._service is not None and error is not None else 1
+        self._exit = self._exit or code
+
+    def _served(self, runtime: Runtime) -> AbstractContextManager[None]:
+        return self._service.serving(runtime) if self._service is not None else nullcontext()
+
+
+def _service(name: str) -> Service:
+    from axiom_hw.service.service import Service  # here: most runs are none
+
+    return Service.begin(name)
 
 
 def _watched(app: App, scenario: Scenario | None, bench: MockBench) -> None:

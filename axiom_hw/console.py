@@ -26,6 +26,7 @@ from axiom_hw.engines import why_not
 from axiom_hw.errors import AxiomError, BackendError, Fault
 from axiom_hw.hooks import Link
 from axiom_hw.runtime import Runtime, Trace
+from axiom_hw.service.journal import Priority, say
 
 if TYPE_CHECKING:
     from axiom_hw.recorder.reading import Recording
@@ -90,7 +91,7 @@ def undisturbed() -> Iterator[None]:
 def tell(error: AxiomError) -> None:
     """Print an error, behind what was printed so far."""
     flush()
-    print(error, file=sys.stderr)
+    say(str(error), Priority.ERROR)
 
 
 @contextmanager
@@ -113,13 +114,13 @@ def machine_explained(board: Board | None) -> Iterator[None]:
 
 def tell_trace(trace: Trace) -> None:
     """Print a line that a program printed."""
-    print(f"{trace.timestamp_ns / 1e9:12.6f}  {trace.program}: {trace.text}", file=sys.stderr)
+    say(f"{trace.timestamp_ns / 1e9:12.6f}  {trace.program}: {trace.text}", Priority.INFO)
 
 
 def tell_missing(runtime: Runtime) -> None:
     """Print which optional outputs the bench goes without, and why."""
     for name, error in runtime.missing:
-        print(f"without {name}, which is optional: {error}", file=sys.stderr)
+        say(f"without {name}, which is optional: {error}")
 
 
 def tell_stop(runtime: Runtime) -> None:
@@ -127,10 +128,9 @@ def tell_stop(runtime: Runtime) -> None:
     stop = runtime.guard.stopped if runtime.guard is not None else None
     if stop is not None and runtime.board is not None:
         since = f" since {stop.time}" if stop.time else ""
-        print(
+        say(
             f"the emergency stop of {runtime.board.name} is latched{since}, by {stop.source}: {stop.reason}\n"
-            f"    fix    see why, then: axiom-hw stop release --operator NAME --board {runtime.board.name}",
-            file=sys.stderr,
+            f"    fix    see why, then: axiom-hw stop release --operator NAME --board {runtime.board.name}"
         )  # fmt: skip
 
 
@@ -138,13 +138,13 @@ def tell_engine(wanted: Engine, got: Engine) -> None:
     """Print, once in a process, that programs stay on the interpreter, and why."""
     if wanted is not got and not _TOLD:
         _TOLD.append(why_not())
-        print(f"programs run on the interpreter: {_TOLD[0]}", file=sys.stderr)
+        say(f"programs run on the interpreter: {_TOLD[0]}", Priority.NOTICE)
 
 
 def tell_gpio(choice: GpioChoice) -> None:
     """Print, where lines are reached by another way than the usual one, what that can't do."""
     if shortfalls := limits_of(choice).shortfalls:
-        print(f"gpio by {choice}, which can do less than gpiod:", *shortfalls, sep="\n    ", file=sys.stderr)
+        say("\n    ".join((f"gpio by {choice}, which can do less than gpiod:", *shortfalls)), Priority.NOTICE)
 
 
 def tell_pulsed(board: Board, pulser: Pulser | None) -> None:
@@ -154,7 +154,7 @@ def tell_pulsed(board: Board, pulser: Pulser | None) -> None:
     lines = tuple(pulsed_lines(board))
     names = ", ".join(name for name, _ in lines)
     hints = (hint for _, hint in lines if hint)
-    print(f"{names}: pulsed by {pulser}", *pulser.shortfalls, *hints, sep="\n    ", file=sys.stderr)
+    say("\n    ".join((f"{names}: pulsed by {pulser}", *pulser.shortfalls, *hints)), Priority.NOTICE)
 
 
 def tell_damage(recording: Recording) -> None:
@@ -162,7 +162,7 @@ def tell_damage(recording: Recording) -> None:
     from axiom_hw.recorder.reading import told_damage  # here: it takes a while to load
 
     if told := told_damage(recording):
-        print(told, file=sys.stderr)
+        say(told)
 
 
 def tell_recorded_board(recording: Recording, board: Board | None) -> None:
@@ -171,8 +171,7 @@ def tell_recorded_board(recording: Recording, board: Board | None) -> None:
 
     header = recording.header
     if board is not None and header.board and board_digest(board) != header.board_digest:
-        told = f"note: the board {board.name} isn't the one of the recording ({header.board}), or has changed"
-        print(told, file=sys.stderr)
+        say(f"note: the board {board.name} isn't the one of the recording ({header.board}), or has changed")
 
 
 def tell_recorded(recorder: Tap) -> None:
@@ -183,9 +182,9 @@ def tell_recorded(recorder: Tap) -> None:
         return
     stream = recorder.stream
     size = f"{stream.written_bytes} bytes"
-    print(f"recorded {stream.events} events to {recorder.path}, {size}", file=sys.stderr)
+    say(f"recorded {stream.events} events to {recorder.path}, {size}", Priority.NOTICE)
     if stream.unrecorded:
-        print(f"{recorder.path}: {stream.unrecorded} events weren't recorded", file=sys.stderr)
+        say(f"{recorder.path}: {stream.unrecorded} events weren't recorded")
 
 
 class FaultTeller:
@@ -199,7 +198,7 @@ class FaultTeller:
 
     def __call__(self, link: Link, fault: Fault) -> None:
         if self._told.setdefault(link, fault) is fault:
-            print(f"fault: {fault}", file=sys.stderr)
+            say(f"fault: {fault}")
 
 
 def report(
@@ -209,38 +208,35 @@ def report(
     """What went wrong unseen, at the end of a run: nothing is lost silently."""
     for link in runtime.attached:
         if link.faults:
-            print(f"{link.program.name}: {link.faults} of {link.runs} runs faulted", file=sys.stderr)
+            say(f"{link.program.name}: {link.faults} of {link.runs} runs faulted")
     for reader in readers:
         if reader.dropped:
-            print(
+            say(
                 f"ring {reader.name}: {reader.dropped} records were dropped, because it was full; "
-                "read it more often, or declare it larger",
-                file=sys.stderr,
+                "read it more often, or declare it larger"
             )
     for name, count in untold:
-        print(f"watch {name}: its last {count} firings fell into an interval that didn't end", file=sys.stderr)
+        say(f"watch {name}: its last {count} firings fell into an interval that didn't end")
     for found in maps:
         if isinstance(found, HashMap) and found.refused:
             entries = found.spec.max_entries
-            print(
+            say(
                 f"map {found.spec.name}: {found.refused} updates found no room in its {entries} entries; "
-                "delete what is old, or declare more",
-                file=sys.stderr,
+                "delete what is old, or declare more"
             )
     for hook in runtime.executor.stats().hooks:
         if hook.overflows:
-            print(f"{hook.key}: {hook.overflows} events were dropped, because too many waited", file=sys.stderr)
+            say(f"{hook.key}: {hook.overflows} events were dropped, because too many waited")
     if runtime.tap is not None:
         tell_recorded(runtime.tap)
     for source in runtime.sources:
         if isinstance(source, Losing):
             for sentence in source.losses():
-                print(sentence, file=sys.stderr)
+                say(sentence)
     if runtime.gpio is not None and runtime.gpio.lost:
-        print(
+        say(
             f"gpio: the kernel dropped {runtime.gpio.lost} edges, because its buffer was full; "
-            "raise event_buffer_size of the chip in the board file",
-            file=sys.stderr,
+            "raise event_buffer_size of the chip in the board file"
         )
 
 
@@ -257,8 +253,8 @@ def tell_uncaught(kind: type[BaseException], error: BaseException, trace: Traceb
         line = next((frame for frame in reversed(_own_frames(told.stack)) if not _is_ours(frame)), None)
         inside = os.path.abspath(error.place.partition(":")[0])  # a program in the script: its own line is told
         if line is not None and os.path.abspath(line.filename) != inside:
-            print(f"{line.filename}:{line.lineno}: {line.line}", file=sys.stderr)
-        print(error, file=sys.stderr)
+            say(f"{line.filename}:{line.lineno}: {line.line}", Priority.ERROR)
+        say(str(error), Priority.ERROR)
         return
     seen: list[TracebackException | None] = [told]
     while seen:
@@ -266,7 +262,7 @@ def tell_uncaught(kind: type[BaseException], error: BaseException, trace: Traceb
         if one is not None:
             one.stack = _own_frames(one.stack)
             seen += (one.__cause__, one.__context__)
-    print("".join(told.format()), end="", file=sys.stderr)
+    say("".join(told.format()).removesuffix("\n"), Priority.ERROR)
 
 
 def flush() -> None:

@@ -116,4 +116,15 @@ class SerialKey(_Key):
         return f"serial/{self.port_id}"
 
 
-HookKey: TypeAlias = GpioKey | PwmKey | TimerKey | IioKey | ScanKey | I2cKey | SerialKey
+@dataclass(frozen=True, slots=True)
+class ServiceKey(_Key):
+    """An event that a service raises itself, to see that events are handled. No section names it."""
+
+    name: str
+    __hash__ = _Key.__hash__
+
+    def __str__(self) -> str:
+        return f"service/{self.name}"
+
+
+HookKey: TypeAlias = GpioKey | PwmKey | TimerKey | IioKey | ScanKey | I2cKey | SerialKey | ServiceKey

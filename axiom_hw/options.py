@@ -19,7 +19,7 @@ class Options:
     `gpio` is what real lines are reached by. `record` is a file to record the run to, `replay` one to take the events
     from. `state` is the directory that keeps the emergency stop; on the mock, none is kept without it. `supervised` is
     whether a process of its own makes outputs safe when this one is killed: on real devices, and on the mock in real
-    time with a `state`.
+    time with a `state`. With `systemd` the run is a service: see docs/service.md.
     """
 
     mock: bool = False
@@ -34,6 +34,7 @@ class Options:
     replay: str | None = None
     state: str | None = None
     supervised: bool = True
+    systemd: bool = False
 
 
 def parse_options(name: str, argv: Sequence[str]) -> Options:
@@ -63,6 +64,11 @@ def parse_options(name: str, argv: Sequence[str]) -> Options:
     parser.add_argument(
         "--no-supervisor", action="store_true", help="no process that makes outputs safe when this one is killed"
     )
+    parser.add_argument(
+        "--systemd",
+        action="store_true",
+        help="as a service of systemd: ready, watchdog, journal; see docs/service.md",
+    )
     found = parser.parse_args(argv)
     if found.replay is not None and found.mock:
         parser.error("--replay has devices of its own: it doesn't go with --mock")
@@ -72,6 +78,8 @@ def parse_options(name: str, argv: Sequence[str]) -> Options:
         parser.error(f"--gpio chooses among real devices: it doesn't go with --{'mock' if found.mock else 'replay'}")
     if found.real_time and not found.mock and found.replay is None:
         parser.error("--real-time goes with --mock or --replay: real devices always run in real time")
+    if found.systemd and (found.replay is not None or (found.mock and not found.real_time)):
+        parser.error("--systemd runs in real time, on real devices or with --mock --real-time")
     return Options(
         found.mock,
         found.real_time,
@@ -85,6 +93,7 @@ def parse_options(name: str, argv: Sequence[str]) -> Options:
         found.replay,
         found.state,
         not found.no_supervisor,
+        found.systemd,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from axiom_hw.adapters import gpio_record as record
 from axiom_hw.adapters.feed import Feed, MakeServer, Server
+from axiom_hw.adapters.roll_call import RollCall
 from axiom_hw.backends.gpio import GpioBackend, GpioRequest, LineEvent, LineInput
 from axiom_hw.board import Board, EdgeDetection, InputLine
 from axiom_hw.bpf.maps.mem import Mem, load_u32, load_u64, store_u32, store_u64
@@ -122,6 +123,7 @@ class GpioAdapter:
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._wake = -1
+        self._call = RollCall("the thread of the GPIO lines")
         self._stopping = False
         self.error: AxiomError | None = None
         try:
@@ -189,6 +191,14 @@ class GpioAdapter:
         for source in self._sources.values():
             source.request.release()
         self._sources = {}
+
+    def call_roll(self) -> tuple[RollCall, ...]:
+        """See `Answering.call_roll`. A pump's programs show how it is."""
+        if self._wake < 0:
+            return ()
+        self._call.ask()
+        os.write(self._wake, b"?")
+        return (self._call,)
 
     def read(self, chip_id: int, line: int) -> int:
         """The value of an input now, 0 or 1. Raises `BackendError`: ENODEV for a line that is no input here."""
@@ -282,10 +292,12 @@ class GpioAdapter:
                     self._drain(source)  # a line may be suspect since another service
                 while True:
                     ready = [key.data for key, _ in selector.select()]
-                    if None in ready:
+                    if None in ready and not os.read(stopped, 4096):
                         return
                     for source in ready:
-                        self._drain(source)
+                        if source is not None:
+                            self._drain(source)
+                    self._call.answer()
         finally:
             os.close(stopped)
 

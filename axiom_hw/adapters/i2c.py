@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final, Protocol, cast
 
 from axiom_hw.adapters.i2c_drivers import Reading, driver_of
+from axiom_hw.adapters.roll_call import RollCall
 from axiom_hw.backends.i2c import NO_ANSWER, I2cBackend, I2cPort, place_of
 from axiom_hw.board import Board
 from axiom_hw.board.i2c import Sensor, SensorBus
@@ -43,6 +44,8 @@ class Timers(Protocol):
     """What serves the timers of a bus: a scheduler."""
 
     def every(self, period_ns: int, callback: Callable[[int, int, int], None], /) -> Cancellable: ...
+
+    def after(self, delay_ns: int, callback: Callable[[int, int, int], None], /) -> Cancellable: ...
 
     def start(self) -> None: ...
 
@@ -157,6 +160,7 @@ class I2cSource:
         self._on_error = on_error
         self._on_trouble = on_trouble
         self._buses = [_Bus(backend, bus) for bus in board.i2c_buses]
+        self._calls = tuple(RollCall(f"the thread of {_path(board.i2c_buses[at])}") for at in timers)
         self._sensors = [
             _Sensor(sensor, at, self._buses[sensor.bus_id], _path(board.i2c_buses[sensor.bus_id]))
             for at, sensor in enumerate(board.sensors)
@@ -189,6 +193,13 @@ class I2cSource:
         self.stop()
         for bus in self._buses:
             bus.close()
+
+    def call_roll(self) -> tuple[RollCall, ...]:
+        """See `Answering.call_roll`."""
+        for call, timers in zip(self._calls, self._timers.values(), strict=True):
+            call.ask()
+            timers.after(0, lambda *_, call=call: call.answer())
+        return self._calls
 
     def ready(self) -> bool:
         """See `Source.ready`: readings are made by timers."""

@@ -14,6 +14,7 @@ from functools import partial
 from axiom_hw.adapters.feed import MakeServer
 from axiom_hw.adapters.iio_reader import Fire, Reader, SensorCounters
 from axiom_hw.adapters.iio_service import Paced, Threaded, Timers, Told
+from axiom_hw.adapters.roll_call import RollCall
 from axiom_hw.backends.iio import IioBackend
 from axiom_hw.board import Board
 from axiom_hw.clock import Clock, VirtualClock
@@ -79,6 +80,11 @@ class IioSource:
         self.stop()
         for reader in self._readers:
             reader.close()
+
+    def call_roll(self) -> tuple[RollCall, ...]:
+        """See `Answering.call_roll`."""
+        threaded = (service for service in self._services if isinstance(service, Threaded))
+        return tuple(call for service in threaded for call in service.call_roll())
 
     def ready(self) -> bool:
         """See `Source.ready`."""

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from axiom_hw.adapters.feed import Feed, MakeServer, Server
 from axiom_hw.adapters.iio_reader import Reader
+from axiom_hw.adapters.roll_call import RollCall
 from axiom_hw.backends.iio import Capture
 from axiom_hw.clock import MS, Clock, S
 from axiom_hw.errors import AxiomError, BackendError
@@ -122,6 +123,7 @@ class Threaded:
         self._stopping = False
         self._wake = -1
         self._server: Server | None = None
+        self._call = RollCall(f"the thread of {reader.declared.subsystem.value} {reader.declared.name}")
         self._guarding = threading.Lock()  # the server and the descriptor: from their end on nobody touches them
 
     def start(self) -> None:
@@ -155,6 +157,14 @@ class Threaded:
 
     def changed(self) -> None:
         self._rouse(is_over=self._thread is not None and not self._wants())
+
+    def call_roll(self) -> tuple[RollCall, ...]:
+        """See `Answering.call_roll`. A pump's programs show how it is."""
+        self._call.ask()
+        if self._server is not None:  # behind the question: whoever gets a server from here on answers it
+            return ()
+        self._rouse(is_over=False)
+        return (self._call,)
 
     def pump(self) -> int:
         return 0  # the thread reads
@@ -203,6 +213,7 @@ class Threaded:
         server = make_server([feed])
         with self._guarding:
             self._server = server
+        self._call.answer()  # behind the server: see call_roll
         try:
             if not self._stopping and self._wants():
                 server.run()
@@ -264,3 +275,4 @@ class Threaded:
         if self._wake in ready:
             with suppress(BlockingIOError):
                 os.eventfd_read(self._wake)
+            self._call.answer()

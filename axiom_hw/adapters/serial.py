@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, cast
 
+from axiom_hw.adapters.roll_call import RollCall
 from axiom_hw.adapters.serial_records import Framer, Record, framer_of
 from axiom_hw.backends.serial_port import SerialBackend, SerialLink
 from axiom_hw.board import Board
@@ -91,6 +92,7 @@ class SerialSource:
         self._ports = [_Port(port, at) for at, port in enumerate(board.serial_ports)]
         self._threads: list[threading.Thread] = []
         self._wakes: list[_Wake] = []
+        self._calls = tuple(RollCall(f"the thread of serial {port.name}") for port in board.serial_ports)
         self._stopping = False
         try:
             for port in self._ports:
@@ -106,8 +108,10 @@ class SerialSource:
         self.rewant()
         self._wakes = [_Wake() for _ in self._ports]
         self._threads = [
-            threading.Thread(target=self._serve, args=(port, wake), name=f"axiom-{port.declared.name}", daemon=True)
-            for port, wake in zip(self._ports, self._wakes, strict=True)
+            threading.Thread(
+                target=self._serve, args=(port, wake, call), name=f"axiom-{port.declared.name}", daemon=True
+            )
+            for port, wake, call in zip(self._ports, self._wakes, self._calls, strict=True)
         ]
         for thread in self._threads:
             thread.start()
@@ -142,6 +146,14 @@ class SerialSource:
                     self._connect(port)
         for wake in self._wakes:
             wake.set()
+
+    def call_roll(self) -> tuple[RollCall, ...]:
+        """See `Answering.call_roll`."""
+        for call in self._calls:
+            call.ask()
+        for wake in self._wakes:
+            wake.set()
+        return self._calls
 
     def ready(self) -> bool:
         """See `Source.ready`."""
@@ -178,10 +190,11 @@ class SerialSource:
                 )
         return tuple(told)
 
-    def _serve(self, port: _Port, wake: _Wake) -> None:
+    def _serve(self, port: _Port, wake: _Wake, call: RollCall) -> None:
         try:
             while True:
                 wake.clear()
+                call.answer()
                 if self._stopping:
                     return
                 if port.link is None and not (port.wanted and self._connect(port)):

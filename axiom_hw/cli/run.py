@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -17,9 +18,11 @@ import typer
 from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.errors import AxiomError, SpecError
 from axiom_hw.levels import show_outputs
+from axiom_hw.service.exits import exit_of
+from axiom_hw.service.journal import Priority, install, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from axiom_hw.app import App
 
@@ -67,6 +70,9 @@ def run(
     no_supervisor: Annotated[
         bool, typer.Option("--no-supervisor", help="No process that makes outputs safe when this one is killed")
     ] = False,
+    systemd: Annotated[
+        bool, typer.Option("--systemd", help="As a service of systemd: ready, watchdog, journal; see `axiom-hw unit`")
+    ] = False,
 ) -> None:
     """Run an application until it ends, or Ctrl-C. Outputs are in their safe states before and after.
 
@@ -79,7 +85,13 @@ def run(
         *(["--gpio", gpio] if gpio is not None else []),
         *(["--record", record] if record is not None else []), *(["--replay", replay] if replay is not None else []),
         *(["--state", state] if state is not None else []), *(["--no-supervisor"] if no_supervisor else []),
+        *(["--systemd"] if systemd else []),
     ]  # fmt: skip
+    with _as_service() if systemd else nullcontext():
+        _run(context, file, board, options, in_virtual_time=mock and not real_time and duration is None)
+
+
+def _run(context: typer.Context, file: str, board: str | None, options: list[str], *, in_virtual_time: bool) -> None:
     path = _existing(file)
     if path.suffix == ".py":
         run_script(path, [*options, *context.args])
@@ -87,7 +99,7 @@ def run(
     if context.args:
         raise SpecError("axiom-hw run", f"has no option {context.args[0]}", "`axiom-hw run --help` lists them")
     app, body = _program(path, board)
-    if mock and not real_time and duration is None:
+    if in_virtual_time:
         # Nothing slows virtual time down: a timer would print for ever.
         print(f"{_VIRTUAL_RUN} of virtual time; --for TIME sets another end", file=sys.stderr)
         options += ["--for", _VIRTUAL_RUN]
@@ -105,10 +117,21 @@ def run_script(path: Path, options: list[str]) -> None:
         runpy.run_path(str(path), run_name="__main__")
     except AxiomError as error:  # first: a refused program is a SyntaxError too
         tell_uncaught(type(error), error, error.__traceback__)
-        raise SystemExit(1) from None
+        raise SystemExit(exit_of(error) if "--systemd" in options else 1) from None
     except SyntaxError as error:
         where = f"{error.filename}:{error.lineno}"
         raise SpecError(where, f"is no Python: {error.msg}", (error.text or "").strip()) from None
+
+
+@contextmanager
+def _as_service() -> Iterator[None]:
+    """What goes wrong before there is an application goes to the journal too, and has an exit code of its own."""
+    install()
+    try:
+        yield
+    except AxiomError as error:
+        say(str(error), Priority.ERROR)
+        raise SystemExit(exit_of(error)) from None
 
 
 def _program(path: Path, board: str | None) -> tuple[App, Callable[[], None]]:
