@@ -84,6 +84,10 @@ class RecordingError(AxiomError, ValueError):
     """A recording that can't be written, is damaged, or was made by something else."""
 
 
+class TwinError(AxiomError, RuntimeError):
+    """The virtual machine that stands in for a board: it can't be built or started, or a command in it hangs."""
+
+
 class MissingDependency(AxiomError, ImportError):
     """An optional package that this feature needs."""
 
