@@ -5,8 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
+# Modules are kept as byte code, whatever the environment says: the tests start some three hundred processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kill test-loss test-arm lint fuzz soak bench bench-native docs docs-site docs-links objects clean
+.PHONY: help setup demo test test-kill test-loss test-arm test-wheel lint fuzz soak bench bench-native docs docs-site docs-links objects clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -36,6 +39,9 @@ test-kill: setup  ## 100 processes killed under load: outputs safe within 200 ms
 
 test-arm: setup  ## the engines' tests on emulated Raspberry Pis, 5 and 4 (on Debian; downloads 200 MB once)
 	$(BIN)/python -m tests.arm
+
+test-wheel: setup  ## the wheel in a clean environment and an empty directory: every demo, a new project and its tests
+	AXIOM_WHEEL=1 $(BIN)/pytest tests/test_wheel.py
 
 fuzz: setup  ## the verifier on generated programs, then 100,000 of them on both engines; FUZZ_SECONDS bounds each
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(BIN)/pytest tests/bpf/fuzz -s
