@@ -1,4 +1,4 @@
-"""The pages say what is: commands run and print what they show, code runs on the mock, links lead somewhere."""
+"""The pages say what is: code runs on the mock, links lead somewhere, parts that derive from tables do."""
 
 from __future__ import annotations
 
@@ -7,44 +7,24 @@ import re
 import runpy
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import axiom_hw as hw
 from axiom_hw.cli import VERBS
 from tests.test_imports import LAYERS
 
 ROOT = Path(__file__).parents[1]
 DEMOS = ROOT / "demos/README.md"
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), DEMOS])
-README = (ROOT / "README.md").read_text()
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), DEMOS])
 PROGRAMS = (ROOT / "docs/programs-in-c-and-assembly.md").read_text()
 WRITING = (ROOT / "docs/writing-programs.md").read_text()
-# Commands that need a Pi or take long: that make has the target, or axiom-hw the verb, is all that is tested.
-ONLY_NAMED = {"make demo", "make setup", ".venv/bin/axiom-hw doctor", ".venv/bin/axiom-hw run demos/button.py"}
-
-
-@dataclass(frozen=True)
-class Session:
-    """A command of a console block, and what the page says it prints."""
-
-    command: str
-    shown: str
 
 
 def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-
-
-def sessions(text: str) -> list[Session]:
-    found = []
-    for block in blocks(text, "console"):
-        for piece in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, shown = piece.partition("\n")
-            found.append(Session(command, shown))
-    return found
 
 
 def anchors(page: Path) -> set[str]:
@@ -58,14 +38,7 @@ def module(name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory with the files that README tells a reader to save, and the demos."""
-    blink, application = (block for block in blocks(README, "python") if "app.main" in block)
-    (board,) = blocks(README, "toml")
-    (tmp_path / "blink.py").write_text(blink)
-    (tmp_path / "mistake.py").write_text(blink.replace("ctx.count % 2", "1 // ctx.overruns"))
-    (tmp_path / "presses.py").write_text(application)
-    (tmp_path / "boards").mkdir()
-    (tmp_path / "boards/desk.toml").write_text(board)
+    """A directory with nothing in it but the demos."""
     (tmp_path / "demos").symlink_to(ROOT / "demos")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -94,48 +67,25 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(file), f"{page.name} links to {target}"
 
 
-@pytest.mark.llvm
-@pytest.mark.parametrize("session", sessions(README), ids=lambda session: session.command)
-@pytest.mark.usefixtures("desk")
-def test_readme_shows_what_its_commands_print(session: Session) -> None:
-    command = session.command.removeprefix(".venv/bin/axiom-hw ")
-    assert command != session.command, "README calls the command where `make setup` puts it"
-    printed = run("-m", "axiom_hw", *command.split())
-    assert _without_times(printed) == _without_times(session.shown)
-
-
-def test_every_other_command_of_readme_exists() -> None:
-    lines = [line.partition("#")[0].strip() for block in blocks(README, "sh") for line in block.splitlines()]
-    assert set(lines) == ONLY_NAMED, "run a new command in a console block, or name it in ONLY_NAMED"
+def test_make_targets_and_verbs_that_pages_name_exist() -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
-    named = re.findall(r"`make ([a-z-]+)`", " ".join(page.read_text() for page in PAGES))
-    for target in [line.removeprefix("make ") for line in lines if line.startswith("make ")] + named:
+    pages = "\n".join(page.read_text() for page in PAGES)
+    for target in re.findall(r"`make ([a-z-]+)", pages):
         assert target in targets
-    for verb in re.findall(r"axiom-hw ([a-z]+)", README + PROGRAMS):
+    for verb in re.findall(r"`axiom-hw ([a-z]+)", pages):
         assert verb in VERBS
-    (path,) = {line.split()[-1] for line in lines if line.endswith(".py")}
-    assert (ROOT / path).is_file()
 
 
-@pytest.mark.llvm
-@pytest.mark.usefixtures("desk")
-def test_the_board_file_of_readme_loads_by_its_name() -> None:
-    printed = run("-m", "axiom_hw", "boards", "desk")
-    assert "button  header line 17  pull-up  both   low      5ms" in printed
-    assert "led     header line 18  push-pull        high     value 0" in printed
-    assert run("-m", "axiom_hw", "run", "demos/button.py", "--board", "desk", "--mock") == run(
-        "demos/button.py", "--mock"
-    )
-    assert run("-m", "axiom_hw", "run", "blink.py", "--board", "desk", "--mock", "--for", "500ms") == (
-        "    0.500 s  led  on\n    0.500 s  led  off\n"
-    )
+def test_the_index_lists_every_page_once_and_the_site_takes_its_order_from_it() -> None:
+    index = (ROOT / "docs/index.md").read_text()
+    listed = [(ROOT / "docs" / f"{path}.md").resolve() for path in re.findall(r"^- \[.*?\]\((.*?)\.md\)", index, re.M)]
+    assert sorted(listed) == sorted({*PAGES} - {ROOT / "docs/index.md"})
 
 
-@pytest.mark.llvm
-def test_the_test_of_readme_passes(desk: Path) -> None:
-    (text,) = [block for block in blocks(README, "python") if "def test_" in block]
-    (desk / "test_blink.py").write_text(text)
-    assert "1 passed" in run("-m", "pytest", "-p", "no:cacheprovider", "test_blink.py")
+def test_the_page_on_the_api_names_every_public_name_once() -> None:
+    page = (ROOT / "docs/api.md").read_text()
+    named = re.findall(r"^\.\. auto\w+:: (\w+)", page, re.MULTILINE) + re.findall(r"`([us]\d+)`", page)
+    assert sorted(named) == sorted(hw.__all__)
 
 
 def test_the_assembly_and_the_application_of_the_page_on_programs_work_together(desk: Path) -> None:
@@ -236,8 +186,3 @@ def test_the_design_page_lists_the_layers_of_imports() -> None:
         set(re.findall(r"`(\w+)`", line)) for line in re.findall(r"^\d\. (?!\*\*).*$", design, flags=re.MULTILINE)
     ]
     assert listed == [set(layer) for layer in LAYERS]
-
-
-def _without_times(text: str) -> str:
-    """Verifying takes some time, and which instructions lie on a path is LLVM's affair: no page can know."""
-    return re.sub(r"\n    path .*", "", re.sub(r"\d+\.\d ms", "N ms", text))

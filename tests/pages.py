@@ -1,0 +1,142 @@
+"""What a page tells its reader to do, and what it promises: files to save, commands to type, what they print.
+
+A page means by
+
+    Save this as `blink.py`:        the block that follows is that file, whole
+    ```console                      `$` lines are typed, in order, in one shell; the rest is what they print
+    ```console install              only in a fresh clone: make test-walk
+    ```console twin                 only where QEMU is: make test-twin
+    ```console deploy               only where a board to deploy to is, or what stands for one: make test-deploy
+    ```console pi                   only on a Raspberry Pi: no test has one, but each command is parsed
+
+In what a command prints, `...` is anything: within a line, or, alone on one, any number of lines. Times that a machine
+takes (1.3 ms, in 0.05s) are never compared; nor are the digits of a run in real time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+_BLOCK = re.compile(r"^```(\w*)( \w+)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SAVE = re.compile(r"[Ss]ave this as `([^`]+)`[^\n]*:\n+\Z")
+_START, _END = "\x1e", "\x1f"  # around what a command prints
+
+
+class Where(Enum):
+    """Which commands can run where."""
+
+    HERE = ""
+    INSTALL = "install"
+    TWIN = "twin"
+    DEPLOY = "deploy"
+    PI = "pi"
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """A file that the reader saves."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that the reader types, and what the page says it prints, with `...` for what varies."""
+
+    text: str
+    shown: str
+    where: Where
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command printed, both streams as a terminal shows them, and how it ended; None: it never began."""
+
+    command: Command
+    printed: str | None
+    code: int | None
+
+
+def steps(page: Path) -> list[Save | Command]:
+    """What a page asks for, from top to bottom. Raises `AssertionError` for a block that nobody could check."""
+    return list(_steps(page))
+
+
+def _steps(page: Path) -> Iterator[Save | Command]:
+    text = page.read_text()
+    for block in _BLOCK.finditer(text):
+        language, kind, body = block[1], (block[2] or "").strip(), block[3]
+        saved = _SAVE.search(text, 0, block.start())
+        if saved is not None:
+            yield Save(saved[1], body)
+        elif language == "console":
+            for piece in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+                typed, _, shown = piece.partition("\n")
+                yield Command(typed, shown, Where(kind))
+        else:
+            raise AssertionError(f"{page.name}: is this saved, typed or printed?\n{body}")
+
+
+def run(
+    todo: Sequence[Save | Command], directory: Path, where: frozenset[Where], bin_directory: Path, timeout_s: float
+) -> list[Done]:
+    """Do it all in one shell that starts in `directory`: what `cd`, `export` and `activate` do stays.
+
+    Commands for elsewhere are left out. A command after which the shell is gone makes the others' results None.
+    """
+    script = ["exec 2>&1 < /dev/null"]
+    typed = [one for one in todo if isinstance(one, Command) and one.where in where]
+    for one in todo:
+        if isinstance(one, Save):
+            folder = shlex.quote(str(Path(one.path).parent))
+            script.append(f"mkdir -p {folder}; cat > {shlex.quote(one.path)} <<'END OF FILE'\n{one.text}END OF FILE")
+        elif one.where in where:
+            script.append(f"printf '{_START}'\n{one.text}\nprintf '{_END}%d\\n' $?")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {
+        "PATH": f"{bin_directory}:{os.environ['PATH']}",
+        "PYTHONUNBUFFERED": "1",  # both streams in the order in which they were written, as a terminal has them
+        "COLUMNS": "80",
+    }
+    shell = subprocess.run(
+        ["bash", "-c", "\n".join(script)], stdout=subprocess.PIPE, text=True, cwd=directory, env=environment,
+        timeout=timeout_s, check=False,
+    )  # fmt: skip
+    pieces = re.findall(f"{_START}(.*?){_END}(\\d+)\n", shell.stdout, flags=re.DOTALL)
+    ends = [(printed, int(code)) for printed, code in pieces]
+    return [Done(one, *(ends[n] if n < len(ends) else (None, None))) for n, one in enumerate(typed)]
+
+
+def broken_promise(done: Done) -> str:
+    """How a command and its page differ, or nothing. Only a command whose complaint the page shows may fail."""
+    if done.printed is None:
+        return f"$ {done.command.text}\nnever began"
+    if done.code and not done.command.shown:
+        return f"$ {done.command.text}\nexit code {done.code}\n{done.printed}"
+    if agrees(done.command.shown, done.printed, loosely="--real-time" in done.command.text):
+        return ""
+    return f"$ {done.command.text}\n--- the page shows\n{done.command.shown}--- it printed\n{done.printed}"
+
+
+def agrees(shown: str, printed: str, *, loosely: bool = False) -> bool:
+    """Whether the page shows what was printed; `loosely` compares no digits."""
+    pattern = ""
+    for line in _plain(shown, loosely).splitlines():
+        pattern += r"(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*?") + "\n"
+    return re.fullmatch(pattern, _plain(printed, loosely)) is not None
+
+
+def _plain(text: str, loosely: bool) -> str:
+    text = re.sub(r"\b\d+\.\d ms\b", "N ms", re.sub(r"\bin \d+\.\d\ds\b", "in Ns", text))
+    lines = [line.rstrip() for line in text.splitlines()]
+    if loosely:
+        lines = [re.sub(r"[ \d]*\d", "N", line) for line in lines]
+    return "".join(f"{line}\n" for line in lines if line)
