@@ -1,6 +1,6 @@
 """Generated functions in restricted Python: what CPython computes, both engines compute.
 
-FUZZ_SECONDS and FUZZ_SEED as in test_fuzz.py; here the default is 6 s.
+FUZZ_SECONDS and FUZZ_SEED as in test_fuzz.py; here the default is 2 s.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.bpf.frontend.program_cases import PassedOver
 from tests.bpf.fuzz.bare import bare
 from tests.bpf.fuzz.python_source import case_text
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "6"))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "2"))
 SEED = int(os.environ.get("FUZZ_SEED") or Random().getrandbits(32))
 BYTES = 300
 SHRINKING = 60  # s

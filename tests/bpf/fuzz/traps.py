@@ -29,7 +29,7 @@ class TrapWriter(ProgramWriter):
         self.choices.pick((
             self.growing_index, self.unwritten_slot, self.copy_on_one_path, self.narrow_copy, self.released_record,
             self.index_of_two_paths, self.function_of_two_paths, self.address_to_a_map,
-            self.flag,
+            self.flag, self.bound_of_two_paths, self.bound_of_two_paths,
         ))(model)  # fmt: skip
 
     def growing_index(self, model: Model) -> None:
@@ -246,6 +246,38 @@ class TrapWriter(ProgramWriter):
         self.code.place(skip)
         model.regs[index] = ANY
         self.follow(model, index)
+
+    def bound_of_two_paths(self, model: Model) -> None:
+        """A number is compared with such a bound, or steps by it first; its copy is an index."""
+        bound = self.take(model, among=range(6))
+        source = self.take(model, avoid=(bound,), among=range(6))
+        copy = self.take(model, avoid=(bound, source), among=range(6))
+        off = self.slot(model)
+        if len({bound, source, copy}) < 3 or off is None:
+            return
+        self.code.map_value(source, TABLE, 0)
+        self.code.add("load64" if self.maps[TABLE].value_size >= 8 else "load8", source, source, 0)
+        model.regs[source] = ANY
+        self.two_paths(model, bound)
+        out, saved = self.code.label(), self.choices.below(2)
+        self.code.add("mov64 reg", copy, source)
+        if saved:
+            self.code.add("store64 reg", 10, source, off)
+        match self.choices.below(3):
+            case 0:
+                self.code.jump(isa.BY_NAME[self.choices.pick(("jgt64 reg", "jge64 reg"))], out, source, bound)
+            case 1:
+                self.code.add("add64 imm", source, imm=self.choices.below(4))
+                self.code.jump(isa.BY_NAME["jgt64 reg"], out, source, bound)
+            case _:
+                self.code.add("add64 reg", source, bound)
+                self.bound_simply(source, out)
+        if saved:
+            self.code.add("load64", copy, 10, off)
+            model.slots[off] = ANY
+        model.regs[source] = model.regs[copy] = ANY
+        self.follow(model, copy)
+        self.code.place(out)
 
     # pieces
 
