@@ -150,24 +150,21 @@ def test_every_demo_is_in_the_table_of_demos_with_its_board() -> None:
 
 
 @pytest.mark.llvm
-def test_the_picture_shows_what_the_demos_print() -> None:
+def test_the_picture_is_of_a_run_of_the_demo() -> None:
     picture = module("make_picture")
-    shown = picture["text_of"]((ROOT / "docs/demo.svg").read_text())
-    printed = [run(str(ROOT / "demos" / demo), "--mock") for demo in ("heartbeat.py", "button.py")]
-    lines = [line.rstrip() for text in printed for line in text.splitlines()]
-    titles = [line for line in shown if line not in lines]
-    assert [line for line in shown if line in lines] == lines, "run `make docs`"
-    assert len(titles) == 5  # the prompt, a title for each demo, and two lines that name the others
-    others = {path.stem for path in (ROOT / "demos").glob("[a-z]*.py")} - {"heartbeat", "button"}
-    assert set(titles[-1].strip().split(", ")) == others, "run `make docs`"
+    drawn = (ROOT / "docs/demo.svg").read_text()
+    assert drawn == picture["draw"](picture["watched"]()), "run `make docs`"
+    assert picture["text_of"](drawn) == run("demos/button.py", "--mock").splitlines()
 
 
-def test_a_picture_of_one_output_is_one_picture() -> None:
+def test_a_picture_counts_the_bounces_of_a_contact() -> None:
     picture = module("make_picture")
-    output = "A title\n\n  tick 1  a < b & c\n"
-    drawn = picture["render"](output)
-    assert drawn == picture["render"](output)
-    assert picture["text_of"](drawn) == ["$ make demo", "A title", "  tick 1  a < b & c"]
+    step, seen = picture["Step"], picture["Seen"]
+    wire = (step(0, 1), step(0.5, 0), step(0.501, 1), step(0.502, 0), step(1.0, 1))
+    drawn = picture["draw"](seen(("    0.507 s  a < b",), wire, (step(0, 0),)))
+    assert picture["text_of"](drawn) == ["    0.507 s  a < b"]
+    assert ">3 edges, 1 event</text>" in drawn
+    assert " edges, " not in picture["draw"](seen((), (step(0, 1), step(0.5, 0)), (step(0, 0),)))
 
 
 def test_the_design_page_knows_every_room() -> None:
