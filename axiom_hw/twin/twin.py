@@ -50,10 +50,15 @@ class Twin:
         *,
         memory_mb: int = 1024,
         processors: int = 2,
+        counted: bool = False,
         timeout_s: float = 120.0,
         say: Say = lambda line: None,
     ) -> Twin:
         """Boot a twin on this machine's own files, which it sees and can't change; what it writes, it forgets.
+
+        With `counted` its time is no time of this machine: each instruction takes 1 ns, and none passes while all
+        wait for a timer, which then goes off. So measurements repeat themselves, however busy this machine is. While
+        it waits for files of this machine, timers go off as well: time flies then. It needs `processors=1`.
 
         The first boot builds the kernel (see `kernel`); `say` takes lines that tell of that. Raises `TwinError`.
         """
@@ -61,7 +66,10 @@ class Twin:
         built = kernel(say)
         begin = time.monotonic()
         return cls._start(
-            "host", Hardware(built.image, built.first_root, memory_mb, processors, share=Path("/")), begin, timeout_s
+            "host",
+            Hardware(built.image, built.first_root, memory_mb, processors, share=Path("/"), counted=counted),
+            begin,
+            timeout_s,
         )
 
     def run(
