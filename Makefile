@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kill test-loss test-arm test-wheel lint fuzz soak bench bench-native docs docs-site docs-links objects clean
+.PHONY: help setup demo test test-kill test-loss test-arm test-walk test-wheel lint fuzz soak bench bench-native docs docs-site docs-links objects clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -39,6 +39,9 @@ test-kill: setup  ## 100 processes killed under load: outputs safe within 200 ms
 
 test-arm: setup  ## the engines' tests on emulated Raspberry Pis, 5 and 4 (on Debian; downloads 200 MB once)
 	$(BIN)/python -m tests.arm
+
+test-walk: setup  ## README and the tutorial, typed in a fresh clone with a fresh environment, with a stop watch
+	$(BIN)/python -m tests.walk
 
 test-wheel: setup  ## the wheel in a clean environment and an empty directory: every demo, a new project and its tests
 	AXIOM_WHEEL=1 $(BIN)/pytest tests/test_wheel.py

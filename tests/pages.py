@@ -58,11 +58,12 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a command printed, both streams as a terminal shows them, and how it ended; None: it never began."""
+    """What a command printed, both streams as a terminal shows them, and how and when it ended; None: it never did."""
 
     command: Command
     printed: str | None
     code: int | None
+    ended_s: float | None  # after the shell began
 
 
 def steps(page: Path) -> list[Save | Command]:
@@ -92,15 +93,19 @@ def run(
 
     Commands for elsewhere are left out. A command after which the shell is gone makes the others' results None.
     """
-    script = ["exec 2>&1 < /dev/null"]
+    script = ["exec 2>&1 < /dev/null", "began=$(date +%s%N)"]
     typed = [one for one in todo if isinstance(one, Command) and one.where in where]
     for one in todo:
         if isinstance(one, Save):
             folder = shlex.quote(str(Path(one.path).parent))
             script.append(f"mkdir -p {folder}; cat > {shlex.quote(one.path)} <<'END OF FILE'\n{one.text}END OF FILE")
         elif one.where in where:
-            script.append(f"printf '{_START}'\n{one.text}\nprintf '{_END}%d\\n' $?")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+            script.append(
+                f"printf '{_START}'\n{one.text}\nprintf '{_END}%d %d\\n' $? $(( ($(date +%s%N) - began) / 1000000 ))"
+            )
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "MAKE", "MFLAGS"))
+    }
     environment |= {
         "PATH": f"{bin_directory}:{os.environ['PATH']}",
         "PYTHONUNBUFFERED": "1",  # both streams in the order in which they were written, as a terminal has them
@@ -110,15 +115,17 @@ def run(
         ["bash", "-c", "\n".join(script)], stdout=subprocess.PIPE, text=True, cwd=directory, env=environment,
         timeout=timeout_s, check=False,
     )  # fmt: skip
-    pieces = re.findall(f"{_START}(.*?){_END}(\\d+)\n", shell.stdout, flags=re.DOTALL)
-    ends = [(printed, int(code)) for printed, code in pieces]
-    return [Done(one, *(ends[n] if n < len(ends) else (None, None))) for n, one in enumerate(typed)]
+    pieces = re.findall(f"{_START}(.*?){_END}(\\d+) (\\d+)\n", shell.stdout, flags=re.DOTALL)
+    ended = [Done(one, text, int(code), int(ms) / 1e3) for one, (text, code, ms) in zip(typed, pieces, strict=False)]
+    return [*ended, *(Done(one, None, None, None) for one in typed[len(ended) :])]
 
 
 def broken_promise(done: Done) -> str:
     """How a command and its page differ, or nothing. Only a command whose complaint the page shows may fail."""
     if done.printed is None:
         return f"$ {done.command.text}\nnever began"
+    if done.command.where is Where.INSTALL and done.code == 0:
+        return ""  # what pip says depends on its version and on the network
     if done.code and not done.command.shown:
         return f"$ {done.command.text}\nexit code {done.code}\n{done.printed}"
     if agrees(done.command.shown, done.printed, loosely="--real-time" in done.command.text):
