@@ -23,7 +23,7 @@ from axiom_hw.board.find import other_machine
 from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.bpf.maps import HashMap, Map, RingReader
 from axiom_hw.engines import why_not
-from axiom_hw.errors import AxiomError, BackendError, Fault
+from axiom_hw.errors import AxiomError, BackendError, Fault, OtherMachine
 from axiom_hw.hooks import Link
 from axiom_hw.runtime import Runtime, Trace
 from axiom_hw.service.journal import Priority, say
@@ -107,7 +107,7 @@ def machine_explained(board: Board | None) -> Iterator[None]:
         if other is None or error.errno != ENODEV:
             raise
         problem = f"{error.problem}; {other.place} {other.problem}"
-        raise BackendError(error.place, problem, other.fix, ENODEV) from error
+        raise OtherMachine(error.place, problem, other.fix, ENODEV) from error
     if other is not None:
         tell(other)
 
@@ -124,14 +124,19 @@ def tell_missing(runtime: Runtime) -> None:
 
 
 def tell_stop(runtime: Runtime) -> None:
-    """Print that the emergency stop is latched already, since another run: programs will drive nothing."""
-    stop = runtime.guard.stopped if runtime.guard is not None else None
-    if stop is not None and runtime.board is not None:
+    """Print that the emergency stop is latched already, since another run: programs will drive nothing. From now on,
+    print too when another process latches it."""
+    guard, board = runtime.guard, runtime.board
+    if guard is None or board is None:
+        return
+    release = f"    fix    see why, then: axiom-hw stop release --operator NAME --board {board.name}"
+    if (stop := guard.stopped) is not None:
         since = f" since {stop.time}" if stop.time else ""
-        say(
-            f"the emergency stop of {runtime.board.name} is latched{since}, by {stop.source}: {stop.reason}\n"
-            f"    fix    see why, then: axiom-hw stop release --operator NAME --board {runtime.board.name}"
-        )  # fmt: skip
+        say(f"the emergency stop of {board.name} is latched{since}, by {stop.source}: {stop.reason}\n{release}")
+    guard.on_stop(lambda stop: say(
+        f"the emergency stop of {board.name} was latched just now, by {stop.source}: {stop.reason}; "
+        f"outputs are in their safe states\n{release}"
+    ))  # fmt: skip
 
 
 def tell_engine(wanted: Engine, got: Engine) -> None:

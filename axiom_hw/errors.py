@@ -72,6 +72,10 @@ class BackendError(AxiomError, OSError):
         self.filename = None  # OSError would take it from the third argument
 
 
+class OtherMachine(BackendError):
+    """A device that isn't there because the board file is for another machine."""
+
+
 class OutputError(AxiomError, ValueError):
     """An output that the guard refuses to drive."""
 

@@ -26,6 +26,7 @@ from axiom_hw.board import PwmChannel
 from axiom_hw.clock import VirtualClock
 from axiom_hw.errors import BackendError, OutputError
 from axiom_hw.scheduler import Scheduler
+from axiom_hw.service.journal import install, say
 from axiom_hw.supervisor import GOODBYE, LENGTH_BYTES, READY, Plan
 
 NAME: Final = "supervisor"
@@ -37,6 +38,7 @@ _IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT,
 
 def main() -> None:
     """Read the plan, say ready, and keep watch."""
+    install()
     for number in _IGNORED:  # a unit that is stopped gets SIGTERM in each process; this one ends behind the other
         signal.signal(number, signal.SIG_IGN)
     with suppress(PermissionError):  # as root: when it acts, it should come before others
@@ -218,4 +220,4 @@ def _tell(plan: Plan, failures: Sequence[str], took_ns: int) -> None:
 
 def _say(text: str) -> None:
     with suppress(OSError):  # the terminal may be gone as well
-        print(f"axiom_hw {NAME}: {text}", file=sys.stderr, flush=True)
+        say(f"axiom_hw {NAME}: {text}")

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / "axiom_hw"
 LAYERS = (
     ("errors",),
     ("bpf",),
-    ("clock", "board", "calls", "events", "keys", "syscalls", "parts"),
+    ("clock", "board", "calls", "events", "keys", "sections", "sensor_sections", "syscalls", "parts"),
     ("slots", "admission", "hooks", "backends", "adapters"),
     ("executor", "scheduler", "actuation", "pump", "recorder"),
     (
@@ -32,8 +32,6 @@ LAYERS = (
         "ready",
         "replay",
         "replay_diff",
-        "sections",
-        "sensor_sections",
         "service",
         "shared_maps",
         "source",

@@ -103,6 +103,7 @@ class Guard:
         self._is_shared = bool(shared)
         self._audit_entries = audit_entries
         self._safety = Safety(self._lanes, self._shared, self._writer, settle_ns)
+        self._on_stop: Callable[[Stop], object] = lambda stop: None
         self._stop: Stop | None = None  # the last one; whether it is latched stands in the shared state
         self._is_closed = False
         if state is not None and state.is_latched:
@@ -298,7 +299,13 @@ class Guard:
         elif stops != self._seen_stops:
             self._stop = stop = self._state.read()
             self._safety.order(stop.source)
+            self._seen_stops = stops  # before it is told: once
+            self._on_stop(stop)
         self._seen_stops = stops
+
+    def on_stop(self, told: Callable[[Stop], object]) -> None:
+        """Call `told(stop)` when another process has latched the stop, by the thread that calls `beat`."""
+        self._on_stop = told
 
     def beats_no_more(self) -> None:
         """Tell the supervisor that no heartbeat comes from here on, because the run is ending in good order."""

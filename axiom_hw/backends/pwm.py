@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from axiom_hw.board import Polarity
+from axiom_hw.board.models import overlay_for
+from axiom_hw.board.pins import known_pwm
 from axiom_hw.errors import BackendError
 
 
@@ -63,14 +65,20 @@ def check_state(place: str, state: PwmState) -> None:
         raise BackendError(place, f"a duty of {state.duty_ns} ns; {limit}", errno=errno.EINVAL)
 
 
-def no_such_device(device: str, found: Iterable[str]) -> BackendError:
-    """The error of a PWM chip that isn't there: nearly always an overlay that isn't loaded."""
+def no_such_device(device: str, found: Iterable[str], channel: int | None = None) -> BackendError:
+    """The error of a PWM chip that isn't there: nearly always an overlay that isn't loaded.
+
+    Which one, the `channel` says that was wanted: a Pi brings each out on one pin, or on either of two.
+    """
     present = ", ".join(sorted(found))
     there = f"the PWM devices here are {present}" if present else "there is no PWM chip on this machine"
-    fix = (
-        "on a Pi, write dtoverlay=pwm,pin=12,func=4 under [all] in /boot/firmware/config.txt and reboot; "
-        "elsewhere run with --mock"
-    )
+    known = known_pwm(device)
+    pins = () if known is None else known.pins if channel is None else known.of_channel(channel)
+    if pins:
+        lines = ", or for ".join(f"GPIO{pin.line} {overlay_for((pin,))}" for pin in pins)
+        fix = f"for {lines}: write it under [all] in /boot/firmware/config.txt and reboot; elsewhere run with --mock"
+    else:
+        fix = "is its driver loaded? `readlink /sys/class/pwm/pwmchip*/device` shows the chips; or run with --mock"
     return BackendError(f"pwm {device}", f"isn't there; {there}", fix, errno.ENODEV)
 
 

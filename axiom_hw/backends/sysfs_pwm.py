@@ -77,7 +77,7 @@ class SysfsPwm:
             )  # fmt: skip
         chips = {os.path.basename(os.path.realpath(path / "device")): path for path in self._root.glob("pwmchip*")}
         if device not in chips:
-            raise no_such_device(device, chips)
+            raise no_such_device(device, chips, channel)
         chip = chips[device]
         place = f"channel {channel} of {device}"
         try:

@@ -21,6 +21,7 @@ from axiom_hw.board.rows import INPUT_KEYS, OUTPUT_KEYS, input_row, output_row
 from axiom_hw.board.serial import SERIAL_KEYS, serial_row
 from axiom_hw.board.software_pwm import software_chips
 from axiom_hw.board.table import Places, Table
+from axiom_hw.board.watch_hooks import refuse_unknown_hooks
 from axiom_hw.board.watch_table import WATCH_KEYS, watch_row
 from axiom_hw.errors import BoardError
 
@@ -77,10 +78,12 @@ def parse_board(text: str, name: str, source: str) -> Board:
     watches = _named(top, "watch", WATCH_KEYS, lambda name, table: watch_row(name, table, outputs))
     pwm_chips += tuple(software_chips(chips, len(pwm_chips), outputs))
     refuse_conflicts(places, chips, pwm_chips, inputs, outputs)
-    return Board(
+    board = Board(
         name, source, chips, inputs, outputs, pwm_chips, top.text("model"), top.text("description"), watchdog_ns(top),
         iio=iio, i2c_buses=buses, sensors=sensors, serial_ports=serial_ports, watches=watches,
     )  # fmt: skip
+    refuse_unknown_hooks(places, board)
+    return board
 
 
 def _named(top: Table, kind: str, allowed: tuple[str, ...], make: Callable[[str, Table], T]) -> tuple[T, ...]:

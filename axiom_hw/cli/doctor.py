@@ -60,6 +60,7 @@ def _examined(name: str, root: Path) -> tuple[str, list[Finding]]:
     from axiom_hw.board.find import AUTO, fitting_board
     from axiom_hw.cli.checks import BEFORE, examine
     from axiom_hw.cli.diagnosis import Case, Finding, Status, from_error, this_person
+    from axiom_hw.cli.output import count
     from axiom_hw.errors import BoardError
 
     findings = [finding for check in BEFORE for finding in check()]
@@ -70,9 +71,9 @@ def _examined(name: str, root: Path) -> tuple[str, list[Finding]]:
     except BoardError as error:
         return name, [*findings, from_error(error)]
     sensors = len(board.iio) + len(board.sensors)
-    pins = f"{len(board.inputs)} inputs, {len(board.outputs)} outputs"
+    pins = f"{count(len(board.inputs), 'input')}, {count(len(board.outputs), 'output')}"
     if sensors or board.serial_ports:
-        pins += f", {sensors} sensors, {len(board.serial_ports)} serial ports"
+        pins += f", {count(sensors, 'sensor')}, {count(len(board.serial_ports), 'serial port')}"
     findings.append(Finding(Status.OK, f"board {board.name} ({board.source}): {pins}"))
     return name, [*findings, *examine(Case(board, machine, this_person(), Path.cwd()))]
 

@@ -18,6 +18,11 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def count(number: int, what: str) -> str:
+    """`1 output`, `2 outputs`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def write_bytes(data: bytes, file: str) -> None:
     """Write a file, or standard output where `file` is `-`. Raises `SpecError` where it can't be written."""
     from pathlib import Path

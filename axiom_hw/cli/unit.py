@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,7 +51,15 @@ def unit(
     if not option and found is not None and path.suffix == ".py":
         option = str(Path(found.source).absolute())  # the unit starts in another directory, and sees no boards/ there
     options = ("--mock", "--real-time") if mock else ()
-    typer.echo(unit_text(Unit(str(path), _command(), found, name, option, options, user, network)), nl=False)
+    reads = (os.path.realpath(sys.executable),)
+    made = Unit(str(path), _command(), found, name, option, options, user, network, reads)
+    typer.echo(unit_text(made), nl=False)
+    closed = _closed((made.app, *made.command, made.board_option, *reads))
+    if closed and not user:
+        typer.echo(
+            f"note: {closed[0]} is closed to the user that systemd makes for this unit; say whose it is, --user NAME, "
+            "or install below /opt", err=True,
+        )  # fmt: skip
 
 
 def _board(path: Path, named: str) -> Board | None:
@@ -61,6 +72,12 @@ def _board(path: Path, named: str) -> Board | None:
         return None
     own = applications_in(str(path))[0].board
     return load_board(own) if isinstance(own, str) else own
+
+
+def _closed(paths: Sequence[str]) -> list[str]:
+    """The directories above these paths that not everybody may enter."""
+    above = {parent for path in paths if path for parent in Path(path).absolute().parents}
+    return sorted(str(one) for one in above if one.exists() and not one.stat().st_mode & stat.S_IXOTH)
 
 
 def _command() -> tuple[str, ...]:

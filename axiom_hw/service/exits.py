@@ -19,6 +19,7 @@ from axiom_hw.errors import (
     MapError,
     MissingDependency,
     ObjectError,
+    OtherMachine,
     OutputError,
     SpecError,
 )
@@ -56,12 +57,12 @@ class SelfTestFailed(AxiomError, RuntimeError):
 def exit_of(error: AxiomError) -> Exit:
     """What a process ends with because of an error."""
     match error:
+        case OtherMachine() | BoardError() | MissingDependency():
+            return Exit.BOARD
         case BackendError():
             return _of_device(error)
         case SelfTestFailed():
             return Exit.UNTESTED
-        case BoardError() | MissingDependency():
-            return Exit.BOARD
         case OutputError():
             return Exit.BUSY
         case HookError() | SpecError() | ObjectError() | AsmError() | EncodingError() | MapError():

@@ -33,7 +33,8 @@ class Unit:
 
     `board` decides what the unit may reach; None for programs that use no hardware. `board_option` is what `--board`
     gets, of the run and of what makes outputs safe behind it. `options` go on to the run. Without a `user` the unit
-    has a dynamic one. `network` lets the application speak to others. The process that dispatches no event for
+    has a dynamic one. `network` lets the application speak to others; `reads` are more paths that it has to
+    see, such as its interpreter's. The process that dispatches no event for
     `watchdog_s` is killed; one that failed is started again after `restart_s`, but not more than `starts` times in
     `starts_in_s`: then outputs stay safe until a person looks.
     """
@@ -46,6 +47,7 @@ class Unit:
     options: tuple[str, ...] = ()
     user: str = ""
     network: bool = False
+    reads: tuple[str, ...] = ()
     watchdog_s: int = 10
     restart_s: int = 10
     starts: int = 10
@@ -192,7 +194,7 @@ def _devices(access: Access) -> list[str]:
 
 
 def _sandbox(unit: Unit) -> list[str]:
-    paths = (unit.app, *unit.command, unit.board_option)
+    paths = (unit.app, *unit.command, unit.board_option, *unit.reads)
     at_home = any(path.startswith(_HOMES) for path in paths)
     in_tmp = any(path.startswith(_TMPS) for path in paths)
     network = (

@@ -16,6 +16,10 @@ label = "pinctrl-rp1"
 device = "1f00098000.pwm"
 [input.button]
 line = 17
+[iio.climate]
+device = "bmp280"
+channels = ["temp"]
+rate = "1 Hz"
 [output.led]
 line = 18
 safe = "low"
@@ -111,6 +115,14 @@ def test_a_watcher_is_what_its_table_says() -> None:
         (
             'on = "gpio/button"\nfield = "value"\nequal = 1\ndrive = { led = true }',
             "`drive` sets led to True; it takes a whole number, in the output's unit\n    fix    drive = { led = 1 }",
+        ),
+        (
+            'on = "gpio/knob"\nfield = "value"\nequal = 1',
+            "`on` is 'gpio/knob': the board has no input `knob`; it has button\n    fix    add [input.knob]",
+        ),
+        (
+            'on = "iio/climate/tmp"\nfield = "micro"\nabove = 1',
+            "`on` is 'iio/climate/tmp': climate has no channel 'tmp'; it has temp\n    fix    did you mean `temp`?",
         ),
     ],
 )  # fmt: skip

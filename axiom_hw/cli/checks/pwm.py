@@ -62,7 +62,7 @@ def _chip(case: Case, chip: PwmChip, channels: list[PwmChannel]) -> Iterator[Fin
 
 
 def _absent(case: Case, chip: PwmChip, channels: list[PwmChannel]) -> Finding:
-    error = no_such_device(chip.device, [other.device for other in case.machine.pwm])
+    error = no_such_device(chip.device, [other.device for other in case.machine.pwm], channels[0].channel)
     text = f"{error.place}: {error.problem}"
     pins = _pins(chip, channels)
     model = case.machine.found.model
