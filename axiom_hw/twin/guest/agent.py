@@ -8,13 +8,16 @@ import selectors
 import struct
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 from axiom_hw.twin.guest import commands, devices, world
 from axiom_hw.twin.guest.commands import Command
+from axiom_hw.twin.guest.devices import read_text
 from axiom_hw.twin.guest.frames import CHUNK, PORT, Frame, FrameReader, Kind
+
+TYPE_CHECKING = False  # as typing has it, which would have to be imported
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _GRACE_S = 1.0  # how long output is waited for behind a command whose children keep its streams
 
@@ -135,16 +138,18 @@ class Agent:
 def main() -> None:
     """Make the devices, say READY, serve; the machine goes off behind it."""
     port = _open_port()
-    made = devices.make(Path(sys.argv[0]).parent / "modules")
+    made = devices.make(os.path.join(os.path.dirname(sys.argv[0]), "modules"))
     agent = Agent(port, world.Hands(made))
     agent.send(0, Kind.READY, json.dumps({"release": os.uname().release, "devices": vars(made)}).encode())
     agent.run()
 
 
 def _open_port() -> int:
+    ports = "/sys/class/virtio-ports"
     for _ in range(600):
-        for name in Path("/sys/class/virtio-ports").glob("*/name"):
-            if name.read_text().strip() == PORT:
-                return os.open(Path("/dev") / name.parent.name, os.O_RDWR | os.O_CLOEXEC)
+        for name in os.listdir(ports):
+            path = f"{ports}/{name}/name"  # those of the serial ports have none
+            if os.path.exists(path) and read_text(path) == PORT:
+                return os.open(f"/dev/{name}", os.O_RDWR | os.O_CLOEXEC)
         time.sleep(0.05)  # the driver makes it behind our back, and tells nobody
     raise SystemExit(f"axiom-twin: no port is called {PORT}")

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import pty
 import signal
 import struct
-import subprocess
-import termios
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 from axiom_hw.twin.guest.frames import CHUNK, Kind
 
-Send = Callable[[Kind, bytes], None]
+TYPE_CHECKING = False  # as typing has it, which would have to be imported
+if TYPE_CHECKING:
+    from typing import Any
 
 
-@dataclass
 class Command:
     """A command that runs. `streams` are the descriptors that it may still write to, by what their bytes are.
 
     Synchronization: one thread at a time.
     """
 
-    pid: int
-    streams: dict[int, Kind]
-    stdin: int  # -1 once it was closed
-    end: int  # a descriptor that polls readable at the end (pidfd_open(2))
-    waiting: bytearray = field(default_factory=bytearray)  # for its standard input
-    closing: bool = False  # the standard input, once `waiting` is empty
-    status: int | None = None
+    def __init__(self, pid: int, streams: dict[int, Kind], stdin: int) -> None:
+        self.pid = pid
+        self.streams = streams
+        self.stdin = stdin  # -1 once it was closed
+        self.end = os.pidfd_open(pid)  # polls readable at the end
+        self.waiting = bytearray()  # for its standard input
+        self.closing = False  # the standard input, once `waiting` is empty
+        self.status: int | None = None
 
     def read(self, descriptor: int) -> bytes:
         """What it wrote; nothing at the end of the stream, which is then closed."""
@@ -77,6 +72,9 @@ class Command:
     def resize(self, rows: int, columns: int) -> None:
         """Tell its terminal how large it is."""
         if self.stdin in self.streams:
+            import fcntl
+            import termios
+
             fcntl.ioctl(self.stdin, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def reap(self) -> None:
@@ -102,30 +100,54 @@ def start(told: dict[str, Any]) -> Command:
 
 
 def _piped(argv: list[str], env: dict[str, str], cwd: str) -> Command:
-    process = subprocess.Popen(
-        argv, env=env, cwd=cwd, start_new_session=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    process.returncode = 0  # it is waited for here, not by subprocess
-    ends = []
-    for stream in (process.stdin, process.stdout, process.stderr):
-        assert stream is not None
-        ends.append(os.dup(stream.fileno()))
-        os.set_blocking(ends[-1], False)
-        stream.close()
-    stdin, stdout, stderr = ends
-    return Command(process.pid, {stdout: Kind.STDOUT, stderr: Kind.STDERR}, stdin, os.pidfd_open(process.pid))
+    """By posix_spawn(3): it starts no thread and imports nothing, and its child is ours to wait for."""
+    ours, theirs = [], []
+    for number in range(3):
+        reader, writer = os.pipe()
+        ours.append(writer if number == 0 else reader)
+        theirs.append(reader if number == 0 else writer)
+    try:
+        os.chdir(cwd)
+        pid = os.posix_spawn(
+            _program(argv[0], env), argv, env, setsid=True, setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+            file_actions=[(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(theirs)],
+        )  # fmt: skip
+    except OSError:
+        for descriptor in ours:
+            os.close(descriptor)
+        raise
+    finally:
+        os.chdir("/")
+        for descriptor in theirs:
+            os.close(descriptor)
+    for descriptor in ours:
+        os.set_blocking(descriptor, False)
+    stdin, stdout, stderr = ours
+    return Command(pid, {stdout: Kind.STDOUT, stderr: Kind.STDERR}, stdin)
+
+
+def _program(name: str, env: dict[str, str]) -> str:
+    """Where a command lies. Raises `FileNotFoundError`."""
+    if "/" in name:
+        return name
+    for directory in env.get("PATH", os.defpath).split(":"):
+        path = os.path.join(directory or ".", name)
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
 
 
 def _on_terminal(argv: list[str], env: dict[str, str], cwd: str) -> Command:
+    import pty
+
     pid, terminal = pty.fork()
     if pid == 0:
         try:
             os.chdir(cwd)
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            os.execvpe(argv[0], argv, env)
+            os.execve(_program(argv[0], env), argv, env)
         except OSError as error:
             os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
         os._exit(127)
     os.set_blocking(terminal, False)
-    return Command(pid, {terminal: Kind.STDOUT}, terminal, os.pidfd_open(pid))
+    return Command(pid, {terminal: Kind.STDOUT}, terminal)

@@ -10,8 +10,6 @@ import ctypes
 import errno
 import os
 import struct
-from dataclasses import dataclass
-from pathlib import Path
 
 _FINIT_MODULE = 313  # x86-64: the twin is one
 LABEL = "pinctrl-rp1"
@@ -42,55 +40,66 @@ BMP280_REGISTERS = {
 }
 
 
-@dataclass
 class Devices:
-    """Where they are in the guest: the directory with a `sim_gpioN` for each line, and the number of the I2C bus."""
+    """Where they are in the guest: the directory with a `sim_gpioN` for each line, the I2C bus, the GPIO chip."""
 
-    lines: str
-    bus: int
-    chip: str
+    def __init__(self, lines: str, bus: int, chip: str) -> None:
+        self.lines = lines
+        self.bus = bus
+        self.chip = chip
 
 
-def make(modules: Path) -> Devices:
+def make(modules: str) -> Devices:
     """Load the modules and make the devices. Raises `OSError` where the kernel refuses."""
-    for name in (modules / "devices").read_text().split():
+    for name in read_text(f"{modules}/devices").split():
         parameters = f"chip_addr={','.join(map(hex, ADDRESSES))}" if name == "i2c_stub" else ""
-        _load(modules / f"{name}.ko", parameters)
-    config = Path("/sys/kernel/config")
-    if not (config / "gpio-sim").exists():
-        _mount("configfs", str(config))
-    lines, chip = _make_lines(config / "gpio-sim")
-    bus = _bus_number()
-    made = Devices(str(lines), bus, chip)
+        _load(f"{modules}/{name}.ko", parameters)
+    config = "/sys/kernel/config"
+    if not os.path.exists(f"{config}/gpio-sim"):
+        _mount("configfs", config)
+    lines, chip = _make_lines(f"{config}/gpio-sim")
+    made = Devices(lines, _bus_number(), chip)
     _make_sensors(made)
-    (config / "iio/triggers/hrtimer" / TRIGGER).mkdir(exist_ok=True)
+    trigger = f"{config}/iio/triggers/hrtimer/{TRIGGER}"
+    if not os.path.exists(trigger):
+        os.mkdir(trigger)
     for name, behind in PORTS:
-        link = Path("/dev") / name
-        if Path("/dev", behind).exists() and not link.is_symlink():
-            link.symlink_to(behind)
+        if os.path.exists(f"/dev/{behind}") and not os.path.lexists(f"/dev/{name}"):
+            os.symlink(behind, f"/dev/{name}")
     return made
 
 
-def _make_lines(gpio_sim: Path) -> tuple[Path, str]:
+def read_text(path: str) -> str:
+    """A file of the kernel's, without the newline."""
+    with open(path) as file:
+        return file.read().strip()
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def _make_lines(gpio_sim: str) -> tuple[str, str]:
     """The header's chip. Every line can be pulled and read, with a name or without."""
-    device = gpio_sim / "pi5"
-    bank = device / "bank0"
-    if not device.exists():
-        bank.mkdir(parents=True)
-        (bank / "num_lines").write_text(str(len(LINES)))
-        (bank / "label").write_text(LABEL)
+    bank = f"{gpio_sim}/pi5/bank0"
+    if not os.path.exists(bank):
+        os.makedirs(bank)
+        _write(f"{bank}/num_lines", str(len(LINES)))
+        _write(f"{bank}/label", LABEL)
         for number, name in enumerate(LINES):
-            (bank / f"line{number}").mkdir()
-            (bank / f"line{number}" / "name").write_text(name)
-        (device / "live").write_text("1")
-    chip = (bank / "chip_name").read_text().strip()
-    return Path("/sys/devices/platform", (device / "dev_name").read_text().strip(), chip), chip
+            os.mkdir(f"{bank}/line{number}")
+            _write(f"{bank}/line{number}/name", name)
+        _write(f"{gpio_sim}/pi5/live", "1")
+    chip = read_text(f"{bank}/chip_name")
+    return f"/sys/devices/platform/{read_text(f'{gpio_sim}/pi5/dev_name')}/{chip}", chip
 
 
 def _bus_number() -> int:
-    for name in Path("/sys/bus/i2c/devices").glob("i2c-*/name"):
-        if name.read_text().startswith("SMBus stub driver"):
-            return int(name.parent.name.partition("-")[2])
+    buses = "/sys/bus/i2c/devices"
+    for name in os.listdir(buses):
+        if name.startswith("i2c-") and read_text(f"{buses}/{name}/name").startswith("SMBus stub driver"):
+            return int(name.partition("-")[2])
     raise FileNotFoundError(errno.ENOENT, "i2c-stub made no bus")
 
 
@@ -101,20 +110,20 @@ def _make_sensors(made: Devices) -> None:
     hands = Hands(made)
     for register, content in BMP280_REGISTERS.items():
         hands.do({"what": "set", "address": BMP280, "register": register, "values": list(content), "words": False})
-    bus = Path(f"/sys/bus/i2c/devices/i2c-{made.bus}")
+    bus = f"/sys/bus/i2c/devices/i2c-{made.bus}"
     for name, address in (("bmp280", BMP280), ("ads1015", ADS1015)):
-        if not (bus / f"{made.bus}-{address:04x}").exists():
-            (bus / "new_device").write_text(f"{name} {address:#x}")
+        if not os.path.exists(f"{bus}/{made.bus}-{address:04x}"):
+            _write(f"{bus}/new_device", f"{name} {address:#x}")
 
 
-def _load(module: Path, parameters: str) -> None:
+def _load(module: str, parameters: str) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     handle = os.open(module, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if libc.syscall(_FINIT_MODULE, handle, parameters.encode(), 0) != 0:
             number = ctypes.get_errno()
             if number != errno.EEXIST:
-                raise OSError(number, os.strerror(number), str(module))
+                raise OSError(number, os.strerror(number), module)
     finally:
         os.close(handle)
 

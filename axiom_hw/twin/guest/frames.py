@@ -8,7 +8,6 @@ ANSWER or FAILED.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 
 PORT = "org.axiom-hw.twin"  # the name of the virtio port
@@ -34,13 +33,15 @@ class Kind(IntEnum):
     FAILED = 21  # instead of END or ANSWER: errno, text
 
 
-@dataclass(frozen=True)
 class Frame:
-    """One frame."""
+    """One frame. Never changed once it was made."""
 
-    conversation: int
-    kind: Kind
-    payload: bytes = b""
+    __slots__ = ("conversation", "kind", "payload")
+
+    def __init__(self, conversation: int, kind: Kind, payload: bytes = b"") -> None:
+        self.conversation = conversation
+        self.kind = kind
+        self.payload = payload
 
     def to_bytes(self) -> bytes:
         """As it goes over the stream."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
-from pathlib import Path
-from typing import Any
 
-from axiom_hw.twin.guest.devices import Devices
+from axiom_hw.twin.guest.devices import Devices, read_text
+
+TYPE_CHECKING = False  # as typing has it, which would have to be imported
+if TYPE_CHECKING:
+    from typing import Any
 
 # linux/i2c-dev.h, linux/i2c.h
 _SLAVE_FORCE = 0x0706  # as the kernel's drivers hold the addresses
@@ -32,7 +34,7 @@ class Hands:
     """Whoever wires and turns and presses. Synchronization: one thread at a time."""
 
     def __init__(self, devices: Devices) -> None:
-        self._lines = Path(devices.lines)
+        self._lines = devices.lines
         self._bus = f"/dev/i2c-{devices.bus}"
         self._open: dict[str, int] = {}
 
@@ -43,9 +45,9 @@ class Hands:
             self._write(f"sim_gpio{call['line']}/pull", b"pull-up" if call["level"] else b"pull-down")
             return None
         if what == "value":
-            return int((self._lines / f"sim_gpio{call['line']}/value").read_text())
+            return int(read_text(f"{self._lines}/sim_gpio{call['line']}/value"))
         if what == "pulled":
-            return int((self._lines / f"sim_gpio{call['line']}/pull").read_text().strip() == "pull-up")
+            return int(read_text(f"{self._lines}/sim_gpio{call['line']}/pull") == "pull-up")
         if what == "set":
             return self._set(call["address"], call["register"], call["values"], _size(call))
         if what == "get":
@@ -54,7 +56,7 @@ class Hands:
 
     def _write(self, name: str, text: bytes) -> None:
         if name not in self._open:
-            self._open[name] = os.open(self._lines / name, os.O_WRONLY | os.O_CLOEXEC)
+            self._open[name] = os.open(f"{self._lines}/{name}", os.O_WRONLY | os.O_CLOEXEC)
         os.pwrite(self._open[name], text, 0)
 
     def _set(self, address: int, register: int, values: list[int], size: int) -> None:
