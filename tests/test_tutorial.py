@@ -24,7 +24,7 @@ PAGES = [README, *TUTORIAL]
 BIN = Path(sys.executable).parent
 COMMANDS = [(page, one) for page in PAGES for one in steps(page) if isinstance(one, Command)]
 # Of the shell, of Python and of Linux: nothing of ours to be checked before they are typed.
-PLAIN = {".", "cat", "cd", "ls", "pytest", "python", "sed", "ssh"}
+PLAIN = {".", "cat", "cd", "ls", "mkdir", "pytest", "python", "sed", "ssh"}
 
 
 def _followed(pages: list[Path], directory: Path) -> None:
