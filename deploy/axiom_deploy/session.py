@@ -1,0 +1,131 @@
+"""Commands on a board, by pyinfra's connector: as root, with their exit status; a cut connection is no failure."""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from paramiko import SSHClient, SSHException
+from pyinfra.api.command import StringCommand
+from pyinfra.api.host import Host
+from pyinfra.connectors.ssh import SSHConnector
+
+from axiom_deploy.errors import Cut, DeployError
+from axiom_deploy.observing import Observed, OnBoard
+from axiom_deploy.settings import Settings
+
+_ENDED: Final = re.compile(r"@@ended (\d+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that ended."""
+
+    status: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A board that is connected.
+
+    Synchronization: one greenlet at a time.
+    """
+
+    host: Host
+    settings: Settings
+
+    @property
+    def where(self) -> str:
+        """How its user calls it."""
+        return str(self.host.name)
+
+    def observe(self) -> Observed | None:
+        """Look at the board. Raises `Cut`."""
+        fact = OnBoard()
+        command = fact.command(self.settings.root, self.settings.name, self.settings.python)
+        done = self._run(command.get_raw_value(), sudo=False)
+        if done.status or not done.lines:
+            raise DeployError(
+                self.where, "can't be looked at:\n" + "\n".join(done.lines), "does a plain shell work there?"
+            )
+        return fact.process(list(done.lines))
+
+    def may_be_root(self) -> bool:
+        """Whether sudo works without a password. Raises `Cut`."""
+        return self._run("sudo -n true", sudo=False).status == 0
+
+    def as_root(self, words: Sequence[str], seen: Observed) -> Done:
+        """Run a command as root. Raises `Cut`."""
+        return self._run(shlex.join(words), sudo=bool(seen.uid))
+
+    def agent(self, seen: Observed, *words: str) -> Done:
+        """Run the agent on the board. Raises `Cut`."""
+        settings = self.settings
+        return self.as_root(
+            [seen.executable, f"{settings.base}/agent.pyz", "--root", settings.root, "--settle", str(settings.settle_s),
+             "--keep", str(settings.keep), settings.name, *words], seen,
+        )  # fmt: skip
+
+    def put(self, data: bytes, path: str, digest: str, seen: Observed) -> None:
+        """Send a file that is there whole or not at all. Raises `DeployError`, `Cut`."""
+        part = f"{path}.part"
+        folder = path.rpartition("/")[0]
+        sudo = {"_sudo": True} if seen.uid else {}
+        self.need(self.as_root(["mkdir", "-p", folder], seen), f"{folder} can't be made")
+        try:
+            sent = self.host.put_file(io.BytesIO(data), part, **sudo)
+        except (EOFError, SSHException) as error:
+            raise Cut(self.where, f"the connection was cut while {path} was sent") from error
+        except OSError as error:
+            if not self.alive():
+                raise Cut(self.where, f"the connection was cut while {path} was sent") from error
+            self.as_root(["rm", "-f", part], seen)
+            raise DeployError(
+                self.where, f"{path} can't be written: {error.strerror or error}", "is its disk full? df -h"
+            ) from None
+        if not sent:
+            self.as_root(["rm", "-f", part], seen)
+            raise DeployError(self.where, f"{path} can't be written", "is its disk full? df -h")
+        text = f"echo '{digest}  {part}' | sha256sum -c --status - && mv -f {shlex.quote(part)} {shlex.quote(path)}"
+        self.need(self.as_root(["sh", "-c", text], seen), f"{path} arrived damaged")
+
+    def need(self, done: Done, problem: str) -> Done:
+        """The command, where it succeeded. Raises `DeployError`."""
+        if done.status:
+            said = "\n".join(done.lines)
+            full = "No space left on device" in said or "ENOSPC" in said
+            fix = "its disk is full: make room there, and deploy again" if full else ""
+            raise DeployError(self.where, f"{problem}: {said}" if said else problem, fix)
+        return done
+
+    def alive(self) -> bool:
+        """Whether the connection stands, as far as is known here."""
+        transport = client_of(self.host).get_transport()
+        return transport is not None and transport.is_active()
+
+    def _run(self, text: str, *, sudo: bool) -> Done:
+        command = StringCommand(f"{text} 2>&1; echo @@ended $?")
+        try:
+            _, output = self.host.run_shell_command(command, **({"_sudo": True} if sudo else {}))
+        except (OSError, EOFError, SSHException) as error:
+            raise Cut(self.where, "the connection was cut") from error
+        lines = [line.line for line in output]
+        for number, line in enumerate(reversed(lines), 1):
+            if ended := _ENDED.search(line):
+                return Done(int(ended[1]), tuple(lines[: len(lines) - number]))
+        if sudo and any(line.startswith("sudo:") for line in lines):
+            return Done(1, tuple(lines))
+        raise Cut(self.where, "the connection was cut")
+
+
+def client_of(host: Host) -> SSHClient:
+    """paramiko's client behind a host."""
+    connector = host.connector
+    assert isinstance(connector, SSHConnector)
+    assert connector.client is not None
+    return connector.client

@@ -1,0 +1,45 @@
+"""The tests of deploys: `make test-deploy` runs them. They want pyinfra and an sshd, so plain `make test` leaves them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+collect_ignore_glob = [] if os.environ.get("AXIOM_DEPLOY") == "1" else ["test_*.py"]
+
+if os.environ.get("AXIOM_DEPLOY") == "1":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "deploy"))
+
+    from tests.deploy.rig import REPOSITORY, SSHD, Rig
+
+    @pytest.fixture(scope="session")
+    def cache() -> Path:
+        """The laptop's own cache: what is downloaded once is downloaded once."""
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+    @pytest.fixture(scope="session")
+    def wheel(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """axiom_hw as it is when the tests begin, whatever is edited meanwhile."""
+        from axiom_deploy.own_wheel import own_wheel
+
+        built = own_wheel(REPOSITORY, cache / "axiom-hw/deploy")
+        return Path(shutil.copy(built, tmp_path_factory.mktemp("wheel")))
+
+    @pytest.fixture
+    def rig(tmp_path: Path, cache: Path, wheel: Path) -> Iterator[Rig]:
+        """A board without anything on it."""
+        if not Path(SSHD).exists():
+            pytest.fail(f"there is no {SSHD}: sudo apt install openssh-server; `make test-deploy` does it as root")
+        with Rig(tmp_path, wheel, cache) as made:
+            yield made
+
+    @pytest.fixture(scope="module")
+    def board(tmp_path_factory: pytest.TempPathFactory, cache: Path, wheel: Path) -> Iterator[Rig]:
+        """A board that the tests of one file share, in their order."""
+        with Rig(tmp_path_factory.mktemp("board"), wheel, cache) as made:
+            yield made
