@@ -215,7 +215,7 @@ def time_limit(seconds: float, place: str) -> Iterator[None]:
         yield
         return
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)  # again: what a callback of gc raises is swallowed
     try:
         yield
     finally:

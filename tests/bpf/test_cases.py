@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -25,10 +26,17 @@ MOVE_AND_EXIT = (Insn(0xB7), Insn(0x95))
 REQUIRED = "# A case.\n-- asm\n    r0 = 0\n    exit\n"
 
 
+@cache
+def verdict_on(path: Path) -> Verified | Rejected:
+    """Some take a second or more, and each is asked for four times."""
+    case = load(path)
+    return judge(case.spec, limits=Limits(case.max_insns or 1_000_000, PATIENT_NS))
+
+
 @pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
 def test_case(path: Path) -> None:
     case = load(path)
-    verdict = judge(case.spec, limits=Limits(case.max_insns or 1_000_000, PATIENT_NS))
+    verdict = verdict_on(path)
     if case.reject is not None:
         assert isinstance(verdict, Rejected), f"accepted, but {case.about}"
         assert Verdict(verdict.code, verdict.pc) == case.reject, str(verdict)
@@ -46,7 +54,7 @@ def test_case(path: Path) -> None:
 def test_accepted_case(path: Path, engine: str) -> None:
     """The result that the file pins; what the run leaves behind, as on the interpreter."""
     case = load(path)
-    verdict = judge(case.spec, limits=Limits(case.max_insns or 1_000_000, PATIENT_NS))
+    verdict = verdict_on(path)
     assert isinstance(verdict, Verified)
     found = outcome(engine, verdict, case.ctx)
     assert case.r0 is None or found.r0 == case.r0

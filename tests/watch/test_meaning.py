@@ -15,9 +15,11 @@ from axiom_hw.errors import SpecError
 from axiom_hw.events import ctx_of
 from axiom_hw.watch.state import Listed
 from tests.bpf.engines import CODES, ENGINES
+from tests.thorough import tries
 from tests.watch.model import Model, signed
 from tests.watch.running import OTHER, RING, Running
 
+pytestmark = pytest.mark.thorough
 # Fields of each width, with and without a sign.
 FIELDS = {"iio/x/y": ("micro", "value", "scale", "timestamp_ns"), "scan/x": ("micro[7]", "value[3]", "count"),
           "serial/x": ("data[95]", "data[0]", "lost")}  # fmt: skip
@@ -94,7 +96,9 @@ def streams(draw: st.DrawFn, on: str) -> list[bytes]:
 
 
 @pytest.mark.parametrize("engine", CODES)
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    deadline=None, max_examples=tries(12, 80), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(data=st.data())
 def test_programs_do_what_the_model_does(engine: str, data: st.DataObject) -> None:
     on = data.draw(st.sampled_from(list(FIELDS)))
@@ -136,7 +140,9 @@ def near_the_limits(draw: st.DrawFn, watch: Watch) -> list[int]:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    deadline=None, max_examples=tries(40, 300), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(data=st.data())
 def test_limits_are_exact(engine: str, data: st.DataObject) -> None:
     on = "iio/x/y"
@@ -163,7 +169,7 @@ def test_limits_are_exact(engine: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=tries(50, 400), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_percents_are_exact(engine: str, data: st.DataObject) -> None:
     percent = data.draw(st.integers(1, 120) | st.integers(1, 1_000_000))

@@ -17,8 +17,10 @@ from tests.bpf.engine.rigs import ScriptedEnv
 from tests.bpf.engines import NATIVE
 from tests.bpf.engines import load as load_on
 from tests.bpf.vectors.vectors import Vector, load
+from tests.thorough import some
 
 VECTORS = load()
+ROWS = {row.name: [vector for vector in VECTORS if vector.row == row.name] for row in isa.TABLE}
 # What the interpreter does, and no proof allows: code that is never reached, stack that nothing wrote, and the like.
 UNPROVED = {
     "gotol: further than 16 bits reach, and back", "goto: as far as 16 bits reach",
@@ -27,6 +29,11 @@ UNPROVED = {
     "atomic_add64: between two values of a map", "imm64 code: an address, not memory", "imm64 map index: as map",
 }  # fmt: skip
 MAP = MapSpec("map0", MapType.ARRAY, 4, 16, 2)
+
+
+def spec_of(vector: Vector) -> ProgramSpec:
+    ctx = CtxSpec(0) if vector.mem is None else CtxSpec(len(vector.mem), writable=True, length_in_r2=True)
+    return ProgramSpec("vector", vector.insns, (MAP,), ctx)
 
 
 def test_every_row_has_semantics() -> None:
@@ -41,28 +48,30 @@ def test_every_row_has_a_vector() -> None:
         assert any(insn.code == subject for insn in vector.insns), f"{vector.name} doesn't use {vector.row}"
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda v: v.name)
+@pytest.mark.thorough
 @pytest.mark.skipif(not NATIVE, reason=f"no native code here: {why_not()}")
-def test_vector_as_native_code(vector: Vector) -> None:
-    ctx = CtxSpec(0) if vector.mem is None else CtxSpec(len(vector.mem), writable=True, length_in_r2=True)
-    spec = ProgramSpec("vector", vector.insns, (MAP,), ctx)
-    if vector.r0 is None or vector.name in UNPROVED:
-        with pytest.raises(Rejected):
-            verify(spec)
-    else:
-        for code in ("llvm", "quick"):
-            mem = bytearray(vector.mem or b"")
-            assert load_on(code, verify(spec), [create_map(MAP)], ScriptedEnv()).run(mem) == vector.r0, code
+@pytest.mark.parametrize("code", ["llvm", "quick"])
+@pytest.mark.parametrize("row", ROWS)
+def test_vectors_of_a_row_as_native_code(row: str, code: str) -> None:
+    for vector in some(ROWS[row], 2, first=code == "quick"):
+        spec = spec_of(vector)
+        if vector.r0 is None or vector.name in UNPROVED:
+            with pytest.raises(Rejected):
+                verify(spec)
+            continue
+        mem = bytearray(vector.mem or b"")
+        native = load_on(code, verify(spec), [create_map(MAP)], ScriptedEnv())
+        assert native.run(mem) == vector.r0, vector.name
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda v: v.name)
-def test_vector(vector: Vector) -> None:
-    ctx = CtxSpec(0) if vector.mem is None else CtxSpec(len(vector.mem), writable=True, length_in_r2=True)
-    program = Unverified(ProgramSpec("vector", vector.insns, (MAP,), ctx))
-    if vector.r0 is not None:
-        interpreter = Interpreter(program, [create_map(MAP)], ScriptedEnv())
-        assert interpreter.run(bytearray(vector.mem or b"")) == vector.r0
-    else:
-        with pytest.raises(AxiomError) as caught:
-            Interpreter(program, [create_map(MAP)], ScriptedEnv()).run(bytearray(vector.mem or b""))
-        assert vector.error in str(caught.value)
+@pytest.mark.parametrize("row", ROWS)
+def test_vectors_of_a_row(row: str) -> None:
+    for vector in ROWS[row]:
+        program = Unverified(spec_of(vector))
+        mem = bytearray(vector.mem or b"")
+        if vector.r0 is not None:
+            assert Interpreter(program, [create_map(MAP)], ScriptedEnv()).run(mem) == vector.r0, vector.name
+        else:
+            with pytest.raises(AxiomError) as caught:
+                Interpreter(program, [create_map(MAP)], ScriptedEnv()).run(mem)
+            assert vector.error in str(caught.value), vector.name

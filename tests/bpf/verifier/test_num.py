@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from axiom_hw.bpf.verifier import arith, branch
 from axiom_hw.bpf.verifier.num import M32, S64_MAX, S64_MIN, UNKNOWN, Num, const, make, meet, s32, s64
 from axiom_hw.bpf.verifier.tnum import M64
+from tests.thorough import tries
+
+pytestmark = pytest.mark.thorough
 
 EDGES = [0, 1, 2, 7, 8, 31, 32, 63, 64, 127, 128, 255, 256, 0x7FFF, 0x8000, 0xFFFF]
 EDGES += [0x7FFFFFFF, 0x80000000, 0x80000001, M32, 1 << 32, (1 << 32) + 1, 0x7FFFFFFF_FFFFFFFF, 1 << 63, M64 - 1, M64]
@@ -82,14 +85,14 @@ def compare(verb: str, width: int, a: int, b: int) -> bool:
 
 @pytest.mark.parametrize("width", [64, 32])
 @pytest.mark.parametrize("verb", sorted(arith.BINARY))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(30, 300), deadline=None)
 @given(left=claims(), right=claims())
 def test_alu_is_sound(verb: str, width: int, left: tuple[Num, int], right: tuple[Num, int]) -> None:
     result = arith.alu(verb, width, left[0], right[0])
     assert result.holds(concrete(verb, width, left[1], right[1]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(60, 600), deadline=None)
 @given(claim=claims(), bits=st.sampled_from([8, 16, 32]))
 def test_extensions_are_sound(claim: tuple[Num, int], bits: int) -> None:
     number, x = claim
@@ -98,7 +101,7 @@ def test_extensions_are_sound(claim: tuple[Num, int], bits: int) -> None:
     assert arith.sext(number, bits).holds(low - (1 << bits) & M64 if low >> bits - 1 else low)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(60, 600), deadline=None)
 @given(claim=claims(), bits=st.sampled_from([16, 32, 64]), verb=st.sampled_from(["le", "be", "bswap"]))
 def test_swaps_are_sound(claim: tuple[Num, int], bits: int, verb: str) -> None:
     number, x = claim
@@ -108,7 +111,7 @@ def test_swaps_are_sound(claim: tuple[Num, int], bits: int, verb: str) -> None:
 
 @pytest.mark.parametrize("width", [64, 32])
 @pytest.mark.parametrize("verb", [*sorted(branch.NEGATED), "nset"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(30, 400), deadline=None)
 @given(left=claims(), right=claims())
 def test_branches_are_sound(verb: str, width: int, left: tuple[Num, int], right: tuple[Num, int]) -> None:
     if not compare(verb, width, left[1], right[1]):
@@ -121,7 +124,7 @@ def test_branches_are_sound(verb: str, width: int, left: tuple[Num, int], right:
     assert right[0].covers(refined[1])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(60, 600), deadline=None)
 @given(left=claims(), right=claims())
 def test_meet_and_cover(left: tuple[Num, int], right: tuple[Num, int]) -> None:
     met = meet(left[0], right[0])
@@ -155,7 +158,7 @@ def test_precision_that_compilers_rely_on() -> None:
     assert (signed_byte.smin, signed_byte.smax) == (-128, 127)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=tries(100, 800), deadline=None)
 @given(
     claim=claims(),
     steps=st.lists(
