@@ -62,7 +62,7 @@ def verbs() -> str:
 
 def _help(name: str, command: Any, above: str) -> str:
     path = f"{above} {name}"
-    with command.make_context(path, [], resilient_parsing=True, terminal_width=100, max_content_width=100) as context:
+    with command.make_context(path, [], resilient_parsing=True, terminal_width=86, max_content_width=86) as context:
         text = f"## {path}\n\n```text\n{context.get_help()}\n```\n"
     return text + "".join(f"\n{_help(each, sub, path)}" for each, sub in getattr(command, "commands", {}).items())
 
