@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -183,3 +184,41 @@ def test_the_design_page_lists_the_layers_of_imports() -> None:
         set(re.findall(r"`(\w+)`", line)) for line in re.findall(r"^\d\. (?!\*\*).*$", design, flags=re.MULTILINE)
     ]
     assert listed == [set(layer) for layer in LAYERS]
+
+
+def test_a_dead_link_of_the_site_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check = module("check_links")
+    (tmp_path / "a.html").write_text('<a href="b.html#here">b</a><a href="#top">a</a><h1 id="top"></h1>')
+    (tmp_path / "b.html").write_text(
+        '<h2 id="here"></h2><a href="https://example.org/x">outer</a><img src="a%20b.png">'
+    )
+    (tmp_path / "a b.png").touch()
+    assert check["main"](tmp_path, False) == 0
+    (tmp_path / "c.html").write_text('<a href="b.html#there">b</a><a href="d.html">d</a><link href="style.css">')
+    assert check["main"](tmp_path, False) == 1
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "c.html: b.html#there: the file has no such place",
+        "c.html: d.html: no such file",
+        "c.html: style.css: no such file",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "code", "last"),
+    [
+        ([("broken", "Max retries exceeded"), ("timeout", "")], 0, "no network: none of 2 outer links could be tried"),
+        ([("broken", "404 Client Error: Not Found"), ("timeout", "")], 1, "timeout    https://1.org  (p.md:1)"),
+        ([("working", ""), ("broken", "No route")], 1, "broken     https://1.org  (p.md:1)  No route"),
+        ([("working", ""), ("redirected", "elsewhere")], 0, "redirected https://1.org  (p.md:1)  elsewhere"),
+    ],
+)  # fmt: skip
+def test_outer_links_are_judged_where_there_is_a_network(
+    rows: list[tuple[str, str]], code: int, last: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [
+        json.dumps({"filename": "p.md", "lineno": 1, "uri": f"https://{n}.org", "status": status, "info": info})
+        for n, (status, info) in enumerate(rows)
+    ]
+    (tmp_path / "output.json").write_text("\n".join(lines))
+    assert module("check_links")["main"](tmp_path, True) == code
+    assert capsys.readouterr().out.splitlines()[-1] == last
