@@ -1,4 +1,4 @@
-"""A slice of `make test-loss`: 20,000 edges on each path, and what a library without numbers can't tell."""
+"""A slice of `make test-loss`: 5,000 edges on each path, and what a library without numbers can't tell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from axiom_hw.bpf.engine.choice import Engine
 from tests.bpf.engines import ENGINES
 from tests.loss.paths import Tally, library_path, mock_path, pump_path, replayed_path
 
-EDGES = 20_000
+EDGES = 5_000
 
 
 def check(tally: Tally, edges: int) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from axiom_hw.board import load_board
+from axiom_hw.cli import main
 from axiom_hw.recorder.reading import read_recording
 from axiom_hw.recorder.vcd_import import Capture, import_capture, read_vcd
 from tests.recorder.sessions import press, written
@@ -21,12 +24,18 @@ EDGES_MS = [305, 425, 827, 917, 1165, 1765]
 
 
 def run(*args: str, code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "axiom_hw", *args], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert "Traceback" not in done.stderr
-    assert done.returncode == code, done.stderr
-    return done.stderr + done.stdout
+    """What a command says, first on stderr. An application gets a process of its own."""
+    if args[0] == "run":
+        command = [sys.executable, "-m", "axiom_hw", *args]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        told, found = done.stderr + done.stdout, done.returncode
+    else:
+        with redirect_stderr(StringIO()) as err, redirect_stdout(StringIO()) as out, pytest.raises(SystemExit) as end:
+            main(args)
+        told, found = err.getvalue() + out.getvalue(), end.value.code
+    assert "Traceback" not in told
+    assert found == code, told
+    return told
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from axiom_hw.recorder.reading import Recording, read_recording, told_damage
 from axiom_hw.replay import Outcome, differences_to_record, doubts, replay
 from tests.bpf.engines import ENGINES
 from tests.recorder.sessions import press, written
+from tests.thorough import tries
 
 BOARD = parse_board(
     """\
@@ -48,8 +49,8 @@ safe = "off"
     "exact",
     "exact.toml",
 )
-pytestmark = pytest.mark.llvm  # programs in Python are compiled
-TIMES = 20
+pytestmark = [pytest.mark.llvm, pytest.mark.thorough]  # programs in Python are compiled
+TIMES = tries(5, 20)
 
 
 class Session:
