@@ -56,6 +56,8 @@ class SelfTestFailed(AxiomError, RuntimeError):
 
 def exit_of(error: AxiomError) -> Exit:
     """What a process ends with because of an error."""
+    from axiom_hw.bpf.verifier.rejection import Rejected  # here: not everybody who prints has to load it
+
     match error:
         case OtherMachine() | BoardError() | MissingDependency():
             return Exit.BOARD
@@ -65,7 +67,7 @@ def exit_of(error: AxiomError) -> Exit:
             return Exit.UNTESTED
         case OutputError():
             return Exit.BUSY
-        case HookError() | SpecError() | ObjectError() | AsmError() | EncodingError() | MapError():
+        case Rejected() | HookError() | SpecError() | ObjectError() | AsmError() | EncodingError() | MapError():
             return Exit.REFUSED
         case _ if isinstance(error, SyntaxError):  # a program that the front end refused
             return Exit.REFUSED

@@ -18,7 +18,7 @@ from typing import Final, TextIO
 _ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")  # ECMA-48
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _MARKED: Final = re.compile(r"<[0-7]>")
-_FIX: Final = re.compile(r"\n    fix    (?=[^\n]*\Z)")
+_ERROR: Final = re.compile(r"([^\n]*)\n    fix    ([^\n]*)")
 
 
 class Priority(IntEnum):
@@ -53,8 +53,9 @@ class JournalText(io.TextIOBase):
         return len(text)
 
     def say(self, text: str, priority: Priority) -> None:
-        """Write lines of one priority. An error's way out goes into the line of the error."""
-        self._put(_FIX.sub("; ", text).split("\n"), priority)
+        """Write lines of one priority. An error of two lines, the second its way out, is one."""
+        error = _ERROR.fullmatch(text)
+        self._put([f"{error[1]}; {error[2]}"] if error else text.split("\n"), priority)
 
     def finish(self) -> None:
         """Write a line that has no end yet."""
