@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kill test-loss test-arm test-walk test-wheel lint fuzz soak bench bench-native docs docs-site docs-links objects clean
+.PHONY: help setup demo test test-slow test-kill test-loss test-arm test-walk test-wheel lint fuzz soak bench bench-native docs docs-site docs-links objects clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -32,7 +32,10 @@ lint: setup  ## ruff and mypy --strict
 	$(BIN)/mypy
 
 test: setup lint  ## lint, then the whole test suite
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
+
+test-slow: setup  ## what `make test` tries a part of, whole: all vectors as both native codes, more examples
+	AXIOM_TESTS=whole $(BIN)/pytest -n auto --dist worksteal -m thorough
 
 test-kill: setup  ## 100 processes killed under load: outputs safe within 200 ms, a latched stop still latched
 	KILLS=$${KILLS:-100} $(BIN)/pytest tests/kill -s
