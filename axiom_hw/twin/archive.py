@@ -19,10 +19,10 @@ class Archive:
     _parts: list[bytes] = field(default_factory=list)
     _known: set[str] = field(default_factory=set)
 
-    def add(self, path: str, content: bytes, mode: int = 0o644) -> None:
-        """Add a file and the directories above it."""
+    def add(self, path: str, content: bytes, mode: int = 0o644, *, link: bool = False) -> None:
+        """Add a file, or a symbolic link to what `content` says, and the directories above it."""
         self._above(path)
-        self._entry(path, stat.S_IFREG | mode, content)
+        self._entry(path, stat.S_IFLNK | 0o777 if link else stat.S_IFREG | mode, content)
 
     def add_console(self) -> None:
         """Add /dev/console, which the kernel opens before anything could have made it."""

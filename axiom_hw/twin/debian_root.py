@@ -1,7 +1,7 @@
 """A small Debian 12 as an image of a disk: it stands for a Raspberry Pi OS where something is deployed.
 
-It has systemd, OpenSSH, Python with venv and sudo, the user `pi` and the groups and rules for devices that Pi OS has. What
-belongs to the twin (modules, the agent and its unit) isn't in it: a boot brings that along, in memory.
+It has systemd, OpenSSH, Python with venv and sudo, the user `pi` and the groups and rules for devices that Pi OS has.
+What belongs to the twin (modules, the agent and its unit) isn't in it: a boot brings that along, in memory.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ PACKAGES: Final = (
     "systemd-sysv", "udev", "dbus", "openssh-server", "python3", "python3-venv", "sudo", "kmod", "procps", "iproute2",
     "rsync",
 )  # fmt: skip
+_FORM: Final = 1  # raised by whoever changes how the image is made
 _IMAGE: Final = "root.img"
 _SIZE: Final = "3G"  # with holes: 0.5 GB lie on the disk
 _ROOM: Final = 2 << 30
@@ -121,12 +122,22 @@ def _settings() -> list[str]:
 
 
 def _target(cache: Path) -> Path:
-    return cache / f"debian-{SUITE}-{digest_of(Path(__file__).read_bytes())}"
+    return cache / f"debian-{SUITE}-{digest_of(repr((_FORM, PACKAGES, _SIZE, _settings())).encode())}"
 
 
 def authorize(key: str) -> list[str]:
     """The command that lets a public key in as the user of the image. Raises `TwinError` for what isn't one."""
     if len(key.split()) < 2 or "\n" in key.strip() or "PRIVATE" in key:
-        raise TwinError("authorized_key", "isn't a public key of SSH in one line", "the content of a file such as ~/.ssh/id_ed25519.pub")
+        raise TwinError(
+            "authorized_key",
+            "isn't a public key of SSH in one line",
+            "the content of a file such as ~/.ssh/id_ed25519.pub",
+        )
     where = f"/home/{USER}/.ssh/authorized_keys"
-    return ["sh", "-c", f'printf "%s\\n" "$1" > {where} && chown {USER}: {where} && chmod 600 {where}', "sh", key.strip()]
+    return [
+        "sh",
+        "-c",
+        f'printf "%s\\n" "$1" > {where} && chown {USER}: {where} && chmod 600 {where}',
+        "sh",
+        key.strip(),
+    ]

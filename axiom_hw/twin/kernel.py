@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import struct
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ DEVICE_MODULES: Final = (
 )  # fmt: skip
 
 _SOURCES: Final = ("drivers/gpio/gpio-sim.c", "drivers/gpio/gpiolib.h", "kernel/irq/irq_sim.c")
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _NOT_EXPORTED: Final = "handle_simple_irq(irq_to_desc(irqnum))"
 _EXPORTED: Final = "generic_handle_irq(irqnum)"
 _KBUILD: Final = """\
@@ -36,13 +38,19 @@ obj-m := gpio-sim-oot.o pwm-sim.o
 gpio-sim-oot-y := gpio-sim.o irq_sim.o
 ccflags-y := -DCONFIG_IRQ_SIM=1 -I$(src)
 """
+_FORM: Final = 1  # of the built directory
+_NEWER: Final = "a newer kernel needs a newer axiom_hw"
 _ROOM: Final = 1200 << 20  # packages, what is unpacked of them, objects
 _PWM_SIM: Final = Path(__file__).parent / "files/pwm-sim.c"
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A built kernel: `release` as `uname -r` says it; the image, and the first root without what a boot adds."""
+    """A built kernel: `release` as `uname -r` says it; the image, and the first root without what a boot adds.
+
+    The image is the kernel without its own decompressor, which takes two seconds where QEMU translates: it starts by
+    the protocol PVH (Documentation/arch/x86/boot.rst, xen's pvh.pandoc).
+    """
 
     directory: Path
     release: str
@@ -50,7 +58,7 @@ class Built:
     @property
     def image(self) -> Path:
         """What QEMU starts."""
-        return self.directory / "vmlinuz"
+        return self.directory / "vmlinux"
 
     @property
     def first_root(self) -> Path:
@@ -110,7 +118,7 @@ def _build_in(work: Path, chosen: Kernel, apt: Apt, say: Say, log: Path) -> None
     say("building gpio-sim")
     extra = _build_modules(parts, chosen, log)
     say("collecting modules")
-    (work / "vmlinuz").write_bytes((parts / f"boot/vmlinuz-{chosen.release}").read_bytes())
+    _write_image(parts / f"boot/vmlinuz-{chosen.release}", work / "vmlinux")
     (work / "first-root.cpio").write_bytes(_first_root(parts, extra))
     (work / "release").write_text(chosen.release)
     shutil.rmtree(parts)
@@ -156,15 +164,27 @@ def _build_modules(parts: Path, chosen: Kernel, log: Path) -> tuple[Path, ...]:
     simulator = module / "irq_sim.c"
     text = simulator.read_text()
     if _NOT_EXPORTED not in text:
-        raise TwinError(
-            "irq_sim.c", f"isn't as expected: it lacks `{_NOT_EXPORTED}`", "a newer kernel needs a newer axiom_hw"
-        )
+        raise TwinError("irq_sim.c", f"isn't as expected: it lacks `{_NOT_EXPORTED}`", _NEWER)
     simulator.write_text(text.replace(_NOT_EXPORTED, _EXPORTED))
     shutil.copy(_PWM_SIM, module)
     (module / "Kbuild").write_text(_KBUILD)
     # Type information (BTF) of modules would need pahole, and nothing here reads it.
     run_tool("make", "-C", headers, f"M={module}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules", log=log)
     return (module / "gpio-sim-oot.ko", module / "pwm-sim.ko")
+
+
+def _write_image(packed: Path, image: Path) -> None:
+    """Take the kernel out of a bzImage: Documentation/arch/x86/boot.rst, fields setup_sects and payload_*."""
+    content = packed.read_bytes()
+    offset, size = struct.unpack_from("<II", content, 0x248)
+    begin = (content[0x1F1] + 1) * 512 + offset
+    payload = content[begin : begin + size]
+    if not payload.startswith(_ZSTD):
+        raise TwinError(packed.name, "isn't packed by zstd, as Debian's kernels are", _NEWER)
+    part = image.with_suffix(".zst")
+    part.write_bytes(payload[:-4])  # behind it is the size, for the kernel's own decompressor
+    run_tool("zstd", "-q", "-d", part, "-o", image)
+    part.unlink()
 
 
 def _check_compiler(headers: Path) -> None:
@@ -175,12 +195,13 @@ def _check_compiler(headers: Path) -> None:
 
 
 def _first_root(parts: Path, extra: tuple[Path, ...]) -> bytes:
-    tree = ModuleTree(parts / "lib/modules", extra)
+    modules_of = parts / "usr/lib/modules"  # Debian 13; in Debian 12 it is /lib/modules
+    tree = ModuleTree(modules_of if modules_of.is_dir() else parts / "lib/modules", extra)
     archive = Archive()
     archive.add_console()
     for name in ("proc", "sys", "run", "root"):
         archive.add_directory(name)
-    archive.add("bin/busybox", next(path for path in parts.rglob("bin/busybox")).read_bytes(), 0o755)
+    archive.add("bin/busybox", _busybox(parts).read_bytes(), 0o755)
     known: set[str] = set()
     for row, wanted in (("host", HOST_MODULES), ("debian", DISK_MODULES), ("devices", DEVICE_MODULES)):
         modules = tree.closure(wanted)
@@ -192,5 +213,12 @@ def _first_root(parts: Path, extra: tuple[Path, ...]) -> bytes:
     return archive.to_bytes()
 
 
+def _busybox(parts: Path) -> Path:
+    """Debian 12 has it in /bin, Debian 13 in /usr/bin."""
+    return next(path for path in (parts / "bin/busybox", parts / "usr/bin/busybox") if path.exists())
+
+
 def _recipe() -> str:
-    return digest_of(Path(__file__).read_bytes(), _PWM_SIM.read_bytes())
+    """What the parts depend on; `_FORM` is raised by whoever changes how they are made."""
+    told = (_FORM, SERIES, HOST_MODULES, DISK_MODULES, DEVICE_MODULES, _SOURCES, _EXPORTED, _KBUILD)
+    return digest_of(repr(told).encode(), _PWM_SIM.read_bytes())

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import marshal
 import os
-import sys
-import tempfile
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,17 +13,20 @@ from types import TracebackType
 from typing import Final
 
 from axiom_hw.errors import TwinError
-from axiom_hw.twin.archive import Archive
 from axiom_hw.twin.cache import Say
 from axiom_hw.twin.channel import Channel
+from axiom_hw.twin.debian_root import authorize, debian_image, kept_disk
+from axiom_hw.twin.first_root import added, first_root_file
 from axiom_hw.twin.guest.frames import Kind
 from axiom_hw.twin.kernel import kernel
-from axiom_hw.twin.machine import Hardware, Machine, check_host
+from axiom_hw.twin.machine import Disk, Hardware, Machine, check_host
 from axiom_hw.twin.running import Done, Running, Take
 from axiom_hw.twin.world import World
 
-_HERE: Final = Path(__file__).parent
-_OFF_S: Final = 10.0  # for the guest to go off by itself
+_OFF_S: Final = 20.0  # for the guest to go off by itself
+_DEBIAN_ENVIRONMENT: Final = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
+}  # fmt: skip
 
 
 class Twin:
@@ -50,29 +50,42 @@ class Twin:
     def boot(
         cls,
         *,
+        root: str = "host",
         memory_mb: int = 1024,
         processors: int = 2,
+        ssh: int = 0,
+        authorized_key: str = "",
+        disk: Path | None = None,
         counted: bool = False,
         timeout_s: float = 120.0,
         say: Say = lambda line: None,
     ) -> Twin:
-        """Boot a twin on this machine's own files, which it sees and can't change; what it writes, it forgets.
+        """Boot a twin. The first boot builds what it needs; `say` takes lines that tell of that. Raises `TwinError`.
+
+        `root` "host": this machine's own files, which the guest sees and can't change; what it writes, it forgets.
+
+        `root` "debian": a small Debian with systemd on a disk of its own, where one logs in as `pi` over `ssh`, a port
+        of this machine's loopback, with the key whose public half is `authorized_key`. Each boot begins with a fresh
+        disk, unless `disk` names a file (qcow2): it is made where it isn't there, and keeps what is written, so a
+        second boot with it is a reboot. The guest has no network but that port.
 
         With `counted` its time is no time of this machine: each instruction takes 1 ns, and none passes while all
         wait for a timer, which then goes off. So measurements repeat themselves, however busy this machine is. While
         it waits for files of this machine, timers go off as well: time flies then. It needs `processors=1`.
-
-        The first boot builds the kernel (see `kernel`); `say` takes lines that tell of that. Raises `TwinError`.
         """
         check_host()
-        built = kernel(say)
-        begin = time.monotonic()
-        return cls._start(
-            "host",
-            Hardware(built.image, built.first_root, memory_mb, processors, share=Path("/"), counted=counted),
-            begin,
-            timeout_s,
-        )
+        hardware = _hardware(root, memory_mb, processors, ssh, disk, say)
+        key = authorize(authorized_key) if authorized_key else []
+        twin = cls._start(root, replace(hardware, counted=counted), time.monotonic(), timeout_s)
+        if key:
+            twin.run(key).check()
+        return twin
+
+    @property
+    def host_keys(self) -> tuple[str, ...]:
+        """The public keys of its SSH server, "ssh-ed25519 AAAA...": for a known_hosts file. Raises `TwinError`."""
+        keys = self.run(["sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub"]).check().stdout
+        return tuple(" ".join(line.split()[:2]) for line in keys.splitlines())
 
     def run(
         self,
@@ -140,15 +153,17 @@ class Twin:
         self.close()
 
     def _environment(self) -> dict[str, str]:
+        if self._root == "debian":
+            return dict(_DEBIAN_ENVIRONMENT)
         return {name: value for name, value in os.environ.items() if not name.startswith("XDG_RUNTIME")}
 
     def _directory(self) -> str:
-        return os.getcwd()
+        return os.getcwd() if self._root == "host" else "/root"
 
     @classmethod
     def _start(cls, root: str, hardware: Hardware, begin: float, timeout_s: float) -> Twin:
         built = hardware.first_root.read_bytes()
-        first_root = _first_root_file(built + _added(root))
+        first_root = first_root_file(built + added(root))
         try:
             machine = Machine(replace(hardware, first_root=first_root))
             try:
@@ -160,6 +175,41 @@ class Twin:
         finally:
             first_root.unlink()
         return cls(machine, channel, told, time.monotonic() - begin, root)
+
+
+def _hardware(root: str, memory_mb: int, processors: int, ssh: int, disk: Path | None, say: Say) -> Hardware:
+    built = kernel(say)
+    hardware = Hardware(built.image, built.first_root, memory_mb, processors, ssh=ssh)
+    match root:
+        case "host":
+            if ssh or disk is not None:
+                raise TwinError(
+                    "the twin", "with the host's files has no SSH server and no disk", 'ask for root="debian"'
+                )
+            return replace(hardware, share=Path("/"))
+        case "debian":
+            if ssh:
+                _check_port(ssh)
+            image = debian_image(say)
+            kept = (
+                Disk(image, "raw", fresh=True) if disk is None else Disk(kept_disk(image, disk), "qcow2", fresh=False)
+            )
+            return replace(hardware, disk=kept)
+    raise TwinError("the twin", f"knows no root {root!r}", '"host" or "debian"')
+
+
+def _check_port(port: int) -> None:
+    """Raises `TwinError` where somebody listens on it: QEMU would only say that it can't forward."""
+    if not 0 < port < 1 << 16:
+        raise TwinError(f"port {port}", "is none", "1024 to 65535; one that is free: 2222")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise TwinError(
+                f"port {port}", f"can't be used: {error.strerror}", "name another one that is free"
+            ) from None
 
 
 def _ready(channel: Channel, machine: Machine, timeout_s: float) -> bytes:
@@ -175,36 +225,3 @@ def _ready(channel: Channel, machine: Machine, timeout_s: float) -> bytes:
 def _gone(machine: Machine) -> TwinError:
     machine.wait(_OFF_S)
     return TwinError("the twin", f"has gone off; its console's last lines:\n{machine.console() or '    | (none)'}")
-
-
-def _added(root: str) -> bytes:
-    """What a boot adds to the first root: the agent and what is told by files."""
-    archive = Archive()
-    archive.add("init", (_HERE / "files/init.sh").read_bytes(), 0o755)
-    archive.add("boot/root", root.encode())
-    archive.add("boot/python", sys.executable.encode())
-    archive.add("boot/share", b"cache=loose")
-    _add_agent(archive)
-    return archive.to_bytes()
-
-
-def _add_agent(archive: Archive) -> None:
-    """Its sources and, compiled by this Python, what the same Python reads faster in the guest."""
-    archive.add("agent/agent/__main__.py", (_HERE / "guest/__main__.py").read_bytes())
-    for package in ("axiom_hw", "axiom_hw/twin"):
-        archive.add(f"agent/agent/{package}/__init__.py", b"")
-    for file in sorted((_HERE / "guest").glob("*.py")):
-        source = file.read_bytes()
-        path = f"axiom_hw/twin/guest/{file.name}"
-        archive.add(f"agent/agent/{path}", source)
-        code = compile(source, f"/run/axiom-twin/agent/{path}", "exec", dont_inherit=True)
-        unchecked = (1).to_bytes(4, "little")  # PEP 552: by the hash of the source, which nobody compares
-        compiled = importlib.util.MAGIC_NUMBER + unchecked + importlib.util.source_hash(source) + marshal.dumps(code)
-        archive.add(f"agent/agent/{importlib.util.cache_from_source(path)}", compiled)
-
-
-def _first_root_file(content: bytes) -> Path:
-    handle, name = tempfile.mkstemp(prefix="axiom-twin-", suffix=".cpio")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    return Path(name)

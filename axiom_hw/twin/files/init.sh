@@ -20,6 +20,7 @@ done
 $busybox mkdir -p /run/axiom-twin
 $busybox mv /agent/* /run/axiom-twin/
 $busybox mv /modules /run/axiom-twin/
+$busybox cp $busybox /run/axiom-twin/
 
 case $root in
 host)

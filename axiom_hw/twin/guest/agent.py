@@ -142,6 +142,8 @@ def main() -> None:
     agent = Agent(port, world.Hands(made))
     agent.send(0, Kind.READY, json.dumps({"release": os.uname().release, "devices": vars(made)}).encode())
     agent.run()
+    if "--systemd" in sys.argv:
+        os.execv("/bin/systemctl", ["systemctl", "poweroff", "--force"])  # ends everything and unmounts
 
 
 def _open_port() -> int:
