@@ -15,6 +15,7 @@ import typer
 from axiom_hw.actuation import GuardState, Stop, forget_stop, guarded_boards, keep_stop, read_stop, state_directory
 from axiom_hw.backends.limits import GpioChoice, open_gpio
 from axiom_hw.errors import OutputError
+from axiom_hw.service.journal import Priority, install, say
 
 _BOARD = Annotated[
     str | None, typer.Option(metavar="NAME", help="The board; needn't be said where only one is guarded")
@@ -107,12 +108,13 @@ def safe(
     from axiom_hw.supervisor import Plan
     from axiom_hw.supervisor_process import make_safe
 
+    install()  # behind a service, what is told goes to the journal
     loaded = load_board(board)
     plan = Plan(os.getpid(), loaded, _directory(state), gpio)
     lines = open_gpio(gpio)
     failures = make_safe(plan, lines, open_pwm(lines))
     for failure in failures:
-        typer.echo(f"not safe: {failure}", err=True)
+        say(f"not safe: {failure}", Priority.ERROR)
     if failures:
         raise typer.Exit(1)
     typer.echo(f"{loaded.name}: its outputs are safe")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from axiom_hw.board import Board
+from axiom_hw.board.iio import Trigger
 from axiom_hw.errors import SpecError
 from axiom_hw.service.exits import FINAL
 
@@ -65,13 +66,16 @@ class Access:
 
     devices: tuple[str, ...]
     groups: tuple[str, ...]
-    writes_sys: bool  # PWM channels and sensors of the kernel are driven by files below /sys
+    writes: tuple[str, ...]  # below /sys: PWM channels and sensors of the kernel are driven by files
+
+
+_NOTHING: Final = Access((), (), ())
 
 
 def access_of(board: Board | None) -> Access:
     """What a process needs that runs on a board."""
     if board is None:
-        return Access((), (), False)
+        return _NOTHING
     pwm = any(chip.software_label is None for chip in board.pwm_chips)
     sensors = bool(board.iio)
     devices = [
@@ -86,7 +90,9 @@ def access_of(board: Board | None) -> Access:
         *(["i2c"] if board.i2c_buses else []),
         *(["dialout"] if board.serial_ports else []),
     ]
-    return Access(tuple(dict.fromkeys(devices)), tuple(groups), pwm or sensors)
+    timers = any(sensor.trigger is Trigger.HRTIMER for sensor in board.iio)
+    writes = ("/sys/devices", *(("-/sys/kernel/config",) if timers else ())) if pwm or sensors else ()
+    return Access(tuple(dict.fromkeys(devices)), tuple(groups), writes)
 
 
 def unit_name(app: str) -> str:
@@ -105,7 +111,7 @@ def unit_text(unit: Unit) -> str:
     name = unit.name or unit_name(unit.app)
     if not _NAME.fullmatch(name):
         raise SpecError(f"the unit `{name}`", "has a name that systemd doesn't take", "letters, digits and :_.-")
-    access = Access((), (), False) if unit.is_mock else access_of(unit.board)
+    access = _NOTHING if unit.is_mock else access_of(unit.board)
     blocks = (
         _head(unit, name), _process(unit), _failing(unit), _identity(unit, name, access), _devices(access),
         _sandbox(unit), _install(),
@@ -184,12 +190,15 @@ def _devices(access: Access) -> list[str]:
         "# Only these devices. PrivateDevices= would hide them too.",
         "DevicePolicy=closed",
         *(f"DeviceAllow={device} rw" for device in access.devices),
+        "ProtectKernelTunables=yes",
         *(
-            ["# PWM channels and the kernel's sensors are driven by files below /sys, which this would make read-only."]
-            if access.writes_sys
+            [
+                "# ... makes all of /sys read-only; PWM channels and the kernel's sensors are driven by files there.",
+                f"ReadWritePaths={' '.join(access.writes)}",
+            ]
+            if access.writes
             else []
         ),
-        f"ProtectKernelTunables={'no' if access.writes_sys else 'yes'}",
     ]
 
 
