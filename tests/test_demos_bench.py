@@ -6,6 +6,7 @@ import pytest
 
 from tests.bpf.engines import ENGINES
 from tests.test_demos import run
+from tests.thorough import WHOLE
 
 ENCODER = "".join(
     f"{quarter / 4:6.2f} s  position {position:6}  steps {steps:6}  errors 0\n"
@@ -24,9 +25,14 @@ best      198.070  221.633  253.412
 
 
 @pytest.mark.llvm
+@pytest.mark.thorough
 @pytest.mark.parametrize("engine", ENGINES)
 def test_encoder_loses_no_step_at_20000_edges_a_second(engine: str) -> None:
-    assert run("demos/encoder.py", "--mock", "--engine", engine) == ENCODER
+    if engine == "interp" and not WHOLE:  # each edge takes its time there
+        beginning = "".join(ENCODER.splitlines(keepends=True)[:2])
+        assert run("demos/encoder.py", "--mock", "--engine", engine, "--for", "600ms") == beginning
+    else:
+        assert run("demos/encoder.py", "--mock", "--engine", engine) == ENCODER
 
 
 @pytest.mark.llvm

@@ -69,11 +69,18 @@ def app_for(args: Sequence[str]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    asked = next((arg for arg in args if not arg.startswith("-")), "")
+    asked = next((arg for arg in _typed(args) if not arg.startswith("-")), "")
     for verb in (asked,) if asked in VERBS else VERBS:
         if find_spec(module_of(verb)) is not None:
             import_module(module_of(verb)).register(app)
     return app
+
+
+def _typed(args: Sequence[str]) -> Sequence[str]:
+    """The words of the command line; where a shell asks how they could go on, they are in the environment."""
+    if "_AXIOM_HW_COMPLETE" not in os.environ:
+        return args
+    return (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")).split()[1:]
 
 
 def module_of(verb: str) -> str:

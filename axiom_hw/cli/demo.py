@@ -75,9 +75,9 @@ def demo(
         bool, typer.Option("--copy", help="Don't run it: put its files into a directory, --copy [DIR], to change them")
     ] = False,
 ) -> None:
-    """List the demos, or run one: on the mock bench in virtual time, or with --board on the hardware.
+    """List the demos, run one, or copy it.
 
-    Further options are those of `axiom-hw run`: --real-time, --for 2s, --trace, --record FILE.
+    It runs on the mock bench in virtual time, or with --board on the hardware. Further options are those of `axiom-hw run`: --real-time, --for 2s, --trace, --record FILE.
     """
     if not name:
         if copy or mock or board or context.args:

@@ -48,7 +48,10 @@ def new(
         str, typer.Option(metavar="NAME", help="For the machine of this board", autocompletion=complete_boards)
     ] = _DEFAULT_BOARD,
 ) -> None:
-    """Make a project: a program, a board file with a button and an LED, a test that passes."""
+    """Make a project: a program, a board file, a test.
+
+    The board file has a button and an LED; all of it works as it is.
+    """
     target = Path(project)
     _refuse_name(project, target.name)
     _refuse_full(target)
