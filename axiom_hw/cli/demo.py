@@ -77,7 +77,8 @@ def demo(
 ) -> None:
     """List the demos, run one, or copy it.
 
-    It runs on the mock bench in virtual time, or with --board on the hardware. Further options are those of `axiom-hw run`: --real-time, --for 2s, --trace, --record FILE.
+    It runs on the mock bench in virtual time, or with --board on the hardware. Further options are those of `axiom-hw
+    run`: --real-time, --for 2s, --trace, --record FILE.
     """
     if not name:
         if copy or mock or board or context.args:

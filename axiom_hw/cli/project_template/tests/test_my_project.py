@@ -1,10 +1,10 @@
 """The program on a mock bench, in virtual time: nobody has to press, and seconds take none."""
 
-from axiom_hw import MockBench
+import axiom_hw as hw
 from axiom_hw.testing import RunFile, assert_safe
 
 
-def test_each_press_switches_the_led(bench: MockBench, run_file: RunFile) -> None:
+def test_each_press_switches_the_led(bench: hw.MockBench, run_file: RunFile) -> None:
     project = run_file("my_project.py")
     bench.after("1s").press("button")
     bench.after("200ms").release("button")
