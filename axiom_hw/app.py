@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from axiom_hw import console
 from axiom_hw.bench import MockBench
 from axiom_hw.board import Board, load_board
+from axiom_hw.board.find import own_board
 from axiom_hw.board.watch import Condition
 from axiom_hw.bpf.insn import Insn
 from axiom_hw.bpf.layout import Layout, Scalar
@@ -70,12 +71,12 @@ class App:
     """
 
     def __init__(self, name: str, board: str | Board | None = None) -> None:
-        """`board`: a name from `boards/`, a path, or a `Board`; None for programs that use no pins.
+        """`board`: a name from `boards/`, here or beside the script, a path, or a `Board`; None for no pins.
 
         A mistake in the script that makes an `App` is told by its line and a sentence, without a traceback.
         """
         self.name = name
-        self.board = board
+        self.board = own_board(board, _maker()) if isinstance(board, str) else board
         self.runtime: Runtime | None = None
         self.bench: MockBench | None = None
         self.outputs = Outputs(name, lambda: self.runtime)
@@ -446,6 +447,11 @@ def _service(name: str) -> Service:
     from axiom_hw.service.service import Service  # here: most runs are none
 
     return Service.begin(name)
+
+
+def _maker() -> str:
+    """The file whose code makes an `App` right now."""
+    return str(sys._getframe(2).f_globals.get("__file__", ""))
 
 
 def _watched(app: App, scenario: Scenario | None, bench: MockBench) -> None:

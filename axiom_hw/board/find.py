@@ -1,6 +1,7 @@
 """Where board files lie, and which of them is for this machine.
 
-`boards/` in the working directory comes first, then the ones that come with the package.
+`boards/` in the working directory comes first, then, for an application, the one beside it, then the ones that come
+with the package.
 """
 
 from __future__ import annotations
@@ -50,6 +51,15 @@ def find_board(
     near = get_close_matches(text, files, n=1)
     fix = f"did you mean `{near[0]}`?" if near else f"write boards/{text}.toml, or give the path of a file"
     raise BoardError(f"board `{text}`", f"isn't known; there are {', '.join(sorted(files)) or 'none'}", fix)
+
+
+def own_board(name: str, script: str) -> str:
+    """The path of a board in `boards/` beside a script; its name where that has none, or the working directory has one.
+
+    So an application finds its board wherever it is started from.
+    """
+    file = Path(script).resolve().parent / "boards" / f"{name}.toml"
+    return str(file) if file.is_file() and not (Path.cwd() / "boards" / file.name).is_file() else name
 
 
 def fits(model: str, found: Found) -> bool:

@@ -192,3 +192,24 @@ def test_a_program_that_isnt_safe_or_isnt_whole(tmp_path: Path, capsys: pytest.C
     assert (code, err.startswith(str(cut))) == (1, True)
     code, _, err = run(capsys, "tests/bpf/objects/x86-64.o", "--mock")
     assert (code, "x86" in err) == (1, True)
+
+
+@pytest.mark.llvm
+def test_an_application_finds_the_board_beside_it_wherever_it_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "project"
+    (project / "boards").mkdir(parents=True)
+    text = (ROOT / "boards/rpi5-bench.toml").read_text()
+    (project / "boards/desk.toml").write_text(text)
+    blink = (ROOT / "demos/blink.py").read_text().replace("rpi5-bench", "desk")
+    (project / "blink.py").write_text(blink)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["run", "project/blink.py", "--mock", "--for", "500ms"])
+    assert capsys.readouterr().out.splitlines()[0] == "    0.500 s  led    on"
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "boards/desk.toml").write_text("broken")  # the one of the working directory counts
+    with pytest.raises(SystemExit):
+        main(["verify", "project/blink.py"])
+    assert "boards/desk.toml:1: isn't TOML" in capsys.readouterr().err
