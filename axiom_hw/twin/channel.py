@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import queue
@@ -96,6 +97,12 @@ class Channel:
                 self._stream.sendall(frame.to_bytes())
         except OSError:
             raise self.gone() from None
+
+    def close(self) -> None:
+        """Let go of the stream."""
+        with contextlib.suppress(OSError):  # the other side went first
+            self._stream.shutdown(socket.SHUT_RDWR)
+        self._stream.close()
 
     def forget(self, number: int) -> None:
         """No one listens to this conversation any more."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -15,11 +16,13 @@ from typing import Final
 from axiom_hw.errors import TwinError
 from axiom_hw.twin.cache import Say
 from axiom_hw.twin.channel import Channel
+from axiom_hw.twin.control import DEFAULT, RemotePorts, Served, connect, socket_path
 from axiom_hw.twin.debian_root import authorize, debian_image, kept_disk
 from axiom_hw.twin.first_root import added, first_root_file
 from axiom_hw.twin.guest.frames import Kind
 from axiom_hw.twin.kernel import kernel
 from axiom_hw.twin.machine import Disk, Hardware, Machine, check_host
+from axiom_hw.twin.ports import Ports, SocketPorts
 from axiom_hw.twin.running import Done, Running, Take
 from axiom_hw.twin.world import World
 
@@ -29,22 +32,32 @@ _DEBIAN_ENVIRONMENT: Final = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a twin is: its root, its kernel's release, where its lines are in the guest; seconds it took to boot; the
+    process that holds it, and the port of its SSH server, 0 without."""
+
+    root: str
+    release: str
+    lines: str
+    boot_s: float
+    pid: int
+    ssh: int
+
+
 class Twin:
     """A running twin. As a context manager it goes off at the end.
 
     Synchronization: any thread.
     """
 
-    def __init__(self, machine: Machine, channel: Channel, told: dict[str, object], boot_s: float, root: str) -> None:
-        """By `boot`."""
-        devices = told["devices"]
-        assert isinstance(devices, dict)
-        self._machine = machine
+    def __init__(self, channel: Channel, ports: Ports, about: About, machine: Machine | None) -> None:
+        """By `boot` and `attach`; `machine` is None where another process holds it."""
+        self.about = about
+        self.world = World(channel.call, ports, about.lines)
         self._channel = channel
-        self._root = root
-        self.release = str(told["release"])
-        self.boot_s = boot_s
-        self.world = World(channel.call, machine.ports, devices["lines"])
+        self._ports = ports
+        self._machine = machine
 
     @classmethod
     def boot(
@@ -80,6 +93,19 @@ class Twin:
         if key:
             twin.run(key).check()
         return twin
+
+    @classmethod
+    def attach(cls, name: str = DEFAULT) -> Twin | None:
+        """The twin of that name that another process serves; None where none runs. `close` leaves it on."""
+        stream = connect(socket_path(name))
+        if stream is None:
+            return None
+        channel = Channel(stream, lambda: TwinError(f"the twin called {name}", "has gone off"))
+        return cls(channel, RemotePorts(channel), About(**channel.call({"what": "about"})), None)
+
+    def serve(self, name: str = DEFAULT) -> Served:
+        """Let other processes attach to it, until the result is closed. Raises `TwinError` where the name is taken."""
+        return Served(socket_path(name), self._channel, self._ports, asdict(self.about))
 
     @property
     def host_keys(self) -> tuple[str, ...]:
@@ -131,18 +157,27 @@ class Twin:
 
     @property
     def is_running(self) -> bool:
-        """Whether the guest is there."""
-        return self._machine.is_running
+        """Whether the machine is on, as far as this process holds it."""
+        return self._machine is None or self._machine.is_running
+
+    def switch_off(self) -> None:
+        """Ask it to go off, whoever holds it."""
+        with contextlib.suppress(TwinError):  # it went off meanwhile
+            self._channel.converse().send(Kind.POWER_OFF)
+
+    def cut(self) -> None:
+        """Switch it off as a power cut does. Twice is fine."""
+        if self._machine is not None:
+            self._machine.close()
+        else:
+            self._channel.close()
 
     def close(self) -> None:
-        """Switch it off. Twice is fine."""
-        if self._machine.is_running:
-            try:
-                self._channel.converse().send(Kind.POWER_OFF)
-                self._machine.wait(_OFF_S)
-            except TwinError:  # it went off meanwhile
-                pass
-        self._machine.close()
+        """Switch it off, or let go of it where another process holds it. Twice is fine."""
+        if self._machine is not None and self._machine.is_running:
+            self.switch_off()
+            self._machine.wait(_OFF_S)
+        self.cut()
 
     def __enter__(self) -> Twin:
         return self
@@ -153,17 +188,16 @@ class Twin:
         self.close()
 
     def _environment(self) -> dict[str, str]:
-        if self._root == "debian":
+        if self.about.root == "debian":
             return dict(_DEBIAN_ENVIRONMENT)
         return {name: value for name, value in os.environ.items() if not name.startswith("XDG_RUNTIME")}
 
     def _directory(self) -> str:
-        return os.getcwd() if self._root == "host" else "/root"
+        return os.getcwd() if self.about.root == "host" else "/root"
 
     @classmethod
     def _start(cls, root: str, hardware: Hardware, begin: float, timeout_s: float) -> Twin:
-        built = hardware.first_root.read_bytes()
-        first_root = first_root_file(built + added(root))
+        first_root = first_root_file(hardware.first_root.read_bytes() + added(root))
         try:
             machine = Machine(replace(hardware, first_root=first_root))
             try:
@@ -174,7 +208,9 @@ class Twin:
                 raise
         finally:
             first_root.unlink()
-        return cls(machine, channel, told, time.monotonic() - begin, root)
+        boot_s = time.monotonic() - begin
+        about = About(root, told["release"], told["devices"]["lines"], round(boot_s, 1), os.getpid(), hardware.ssh)
+        return cls(channel, SocketPorts(machine.ports), about, machine)
 
 
 def _hardware(root: str, memory_mb: int, processors: int, ssh: int, disk: Path | None, say: Say) -> Hardware:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import select
-import socket
-import threading
-import time
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
 from axiom_hw.errors import TwinError
-from axiom_hw.twin.guest.devices import LINES, PORTS
-
-_PIECE: Final = 4096
+from axiom_hw.twin.guest.devices import LINES
+from axiom_hw.twin.ports import Ports
 
 
 class World:
@@ -21,12 +16,11 @@ class World:
     Synchronization: any thread; a port is read by one at a time.
     """
 
-    def __init__(self, call: Callable[[dict[str, Any]], Any], ports: Sequence[socket.socket], directory: str) -> None:
+    def __init__(self, call: Callable[[dict[str, Any]], Any], ports: Ports, directory: str) -> None:
         """`call` asks the agent; `directory` is where the guest has its simulated lines."""
         self._call = call
-        self._ports = dict(zip((name for name, _ in PORTS), ports, strict=True))
+        self._ports = ports
         self._directory = directory
-        self._lock = threading.Lock()
 
     def pull(self, line: int | str, level: int) -> None:
         """Pull a line up (1) or down (0), as a button or a wire does. An input sees the edge."""
@@ -68,24 +62,11 @@ class World:
 
     def feed(self, port: str, data: bytes) -> None:
         """Send bytes into a serial port of the guest, "ttyAMA0". They wait there until somebody opens it."""
-        self._port(port).sendall(data)
+        self._ports.feed(port, data)
 
     def read(self, port: str, count: int, timeout_s: float = 5.0) -> bytes:
         """Up to `count` bytes that the guest sent by a port; fewer where no more come in time."""
-        end = time.monotonic() + timeout_s
-        stream, got = self._port(port), bytearray()
-        while len(got) < count and select.select([stream], [], [], max(0.0, end - time.monotonic()))[0]:
-            piece = stream.recv(min(_PIECE, count - len(got)))
-            if not piece:
-                break
-            got += piece
-        return bytes(got)
-
-    def _port(self, name: str) -> socket.socket:
-        found = self._ports.get(name.removeprefix("/dev/"))
-        if found is None:
-            raise TwinError(name, "is no serial port of the twin", f"it has {', '.join(self._ports)}")
-        return found
+        return self._ports.read(port, count, timeout_s)
 
 
 def line_number(line: int | str) -> int:
