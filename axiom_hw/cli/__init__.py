@@ -4,6 +4,7 @@ verify  asm  disasm     programs, as files
 run  exec               programs, running: on a board, or on given contexts
 replay  export  import  recorded runs: through programs again, to other programs' formats and back
 stop  audit             the guard: the emergency stop, the last decisions
+twin                    a Pi 5's twin in QEMU: a real kernel with simulated devices
 boards  doctor          the hardware: what is declared, what is there
 explain  helpers  header    the tables, printed
 demo  new               to begin with: what comes with the package, and a project of one's own
@@ -36,7 +37,7 @@ PROG: Final = "axiom-hw"
 VERBS: Final = (
     "run", "verify", "exec", "replay", "export", "import", "audit", "asm", "disasm", "boards", "doctor", "explain",
     "helpers", "header", "demo", "new", "unit",
-    "stop",  # the last, because it has verbs of its own: groups come behind
+    "stop", "twin",  # the last, because they have verbs of their own: groups come behind
 )  # fmt: skip
 
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -190,7 +191,9 @@ class Twin:
     def _environment(self) -> dict[str, str]:
         if self.about.root == "debian":
             return dict(_DEBIAN_ENVIRONMENT)
-        return {name: value for name, value in os.environ.items() if not name.startswith("XDG_RUNTIME")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("XDG_RUNTIME")}
+        beside = str(Path(sys.executable).parent)  # axiom-hw, where the environment isn't activated
+        return {**kept, "PATH": f"{beside}:{kept.get('PATH', os.defpath)}"}
 
     def _directory(self) -> str:
         return os.getcwd() if self.about.root == "host" else "/root"
