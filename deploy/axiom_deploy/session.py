@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shlex
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,7 @@ from axiom_deploy.errors import Cut, DeployError
 from axiom_deploy.observing import Observed, OnBoard
 from axiom_deploy.settings import Settings
 
+_STEP_S: Final = 300.0  # of the agent: a start and a start of the old one, both by their limits
 _ENDED: Final = re.compile(r"@@ended (\d+)$")
 
 
@@ -54,6 +56,19 @@ class Session:
                 self.where, "can't be looked at:\n" + "\n".join(done.lines), "does a plain shell work there?"
             )
         return fact.process(list(done.lines))
+
+    def settled(self) -> Observed | None:
+        """Look at the board when no step of an earlier deploy is at work there any more. Raises `Cut`."""
+        deadline = time.monotonic() + _STEP_S
+        seen = self.observe()
+        if seen is not None and seen.step:
+            print(
+                f"[{self.where}] a step of an earlier deploy, which was cut off, is still at work: waiting", flush=True
+            )
+        while seen is not None and seen.step and time.monotonic() < deadline:
+            time.sleep(1)
+            seen = self.observe()
+        return seen
 
     def may_be_root(self) -> bool:
         """Whether sudo works without a password. Raises `Cut`."""

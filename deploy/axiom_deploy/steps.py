@@ -41,7 +41,7 @@ def application_of(settings: Settings) -> Application:
 def plan_for(session: Session) -> Plan:
     """Look at a board and compare. Raises `DeployError`."""
     application = application_of(session.settings)
-    seen = session.observe()
+    seen = session.settled()
     sudo = seen is None or seen.uid == 0 or session.may_be_root()
     return make_plan(session.where, seen, sudo, application, session.settings, datetime.now(UTC))
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _TRIES: Final = 5
 _PAUSE_S: Final = 1.0
-_SWITCH_S: Final = 240.0  # of the agent: a start and a start of the old one, both by their limits
 
 
 class Outcome(Enum):
@@ -82,7 +81,7 @@ def _state(session: Session, error: DeployError, doing: str) -> str:
     try:
         if not session.alive():
             _again(session)
-        seen = _settled(session)
+        seen = session.settled()
     except (ConnectError, DeployError):
         return (
             f"it can't be reached any more since `{doing}`. Until the switch the old release runs; a switch is ended "
@@ -109,13 +108,3 @@ def _again(session: Session) -> None:
             time.sleep(_PAUSE_S)
         else:
             return
-
-
-def _settled(session: Session) -> Observed | None:
-    """What is there once the board is done with the step that was cut."""
-    deadline = time.monotonic() + _SWITCH_S
-    while True:
-        seen = session.observe()
-        if seen is None or not seen.step or time.monotonic() > deadline:
-            return seen
-        time.sleep(_PAUSE_S)

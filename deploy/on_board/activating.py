@@ -46,7 +46,6 @@ def activate(place: Place, new: str, settings: Settings) -> Ending:
     old = place.current()
     place.begin_trial(Trial(new, old))
     _enable(place)
-    os.sync()  # what the release is made of, before anything names it
     place.point_at(new)
     units.reload()
     _say(f"starting {new}, which must say that it is ready")

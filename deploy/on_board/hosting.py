@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,6 +61,8 @@ def uninstall(place: Place, *, forget_stop: bool) -> None:
     if last:
         for path in _STATE if not made["state_was_there"] else ():
             remove(place.root / path)
+        with suppress(OSError):  # of the units' runtime directories, which systemd made, and would keep until a reboot
+            (place.root / "run/axiom_hw").rmdir()
         for group in made["groups"]:
             if _has_group(place, group):
                 _user_tool(place, "groupdel", group)

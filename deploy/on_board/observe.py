@@ -74,6 +74,11 @@ def texts(release):
     return found
 
 
+def wheel_in(base, folder):
+    """Where the wheel of a directory is when it has arrived: the directory alone says nothing."""
+    return os.path.join(base, "wheels", folder, folder.partition("-")[2])
+
+
 def space(path):
     """Bytes that are free where a path is, or will be."""
     while not os.path.exists(path):
@@ -128,7 +133,7 @@ def main(root, name):
         "user": os.environ.get("USER", ""),
         "systemd": bool(ask("systemctl", "--version")),
         "agent": digest(os.path.join(base, "agent.pyz")),
-        "wheels": listed(base, "wheels"),
+        "wheels": [one for one in listed(base, "wheels") if os.path.exists(wheel_in(base, one))],
         "releases": marks,
         "current": current,
         "trial": bool(text(base, "trial.json")),

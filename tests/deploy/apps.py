@@ -30,14 +30,14 @@ def show() -> None:
 if __name__ == "__main__":
     app.main(show)
 '''
-ENDLESS: Final = '''
+ENDLESS: Final = """
 
 @app.on("timer/1s")
 def endless(ctx: hw.TimerEvent) -> int:
     while ticks[0] >= 0:
         ticks[0] += 1
     return 0
-'''
+"""
 CRASHING: Final = 'raise SystemExit("the supply of this bench is off")'
 FALLING: Final = "import time; time.sleep(0.2); raise RuntimeError('fell over behind its first tick')"
 
@@ -52,7 +52,7 @@ def beat(folder: Path, version: int) -> Path:
 def rejected(folder: Path) -> Path:
     """One with a program that the verifier refuses: nothing ends its loop."""
     path = beat(folder, 0)
-    path.write_text(path.read_text().replace('\n\ndef show', f"{ENDLESS}\n\ndef show"))
+    path.write_text(path.read_text().replace("\n\ndef show", f"{ENDLESS}\n\ndef show"))
     return path
 
 

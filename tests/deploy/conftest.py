@@ -1,4 +1,4 @@
-"""The tests of deploys: `make test-deploy` runs them. They want pyinfra and an sshd, so plain `make test` leaves them."""
+"""The tests of deploys: `make test-deploy` runs them. They want pyinfra and an sshd; plain `make test` has neither."""
 
 from __future__ import annotations
 

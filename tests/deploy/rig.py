@@ -22,7 +22,8 @@ STANDIN: Final = Path(__file__).with_name("standin")
 MODEL: Final = "Raspberry Pi 5 Model B Rev 1.0"
 CONFIG: Final = "# For more options see http://rptl.io/configtxt\ndtparam=audio=on\n\n[cm5]\ndtoverlay=dwc2\n"
 _DIRECTORIES: Final = (
-    "etc/systemd/system", "etc/udev/rules.d", "opt", "run", "var/lib", "var/cache", "boot/firmware", "proc/device-tree",
+    "etc/systemd/system/multi-user.target.wants",
+    "etc/udev/rules.d", "opt", "run", "var/lib", "var/cache", "boot/firmware", "proc/device-tree",
 )  # fmt: skip
 
 
@@ -158,7 +159,10 @@ class Rig:
             if path.is_symlink():
                 found[name] = f"-> {os.readlink(path)}"
             elif path.is_file():
-                found[name] = f"{path.stat().st_mode:o} {path.read_bytes()!r}"
+                seen = path.stat()
+                inside = name.startswith("opt/")  # big, and never written again: who wrote it would change its time
+                content = f"{seen.st_size} {seen.st_mtime_ns}" if inside else repr(path.read_bytes())
+                found[name] = f"{seen.st_mode:o} {content}"
             else:
                 found[name] = f"{path.stat().st_mode:o}"
         return found

@@ -47,9 +47,7 @@ def test_a_life_of_deploys(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -
     assert (new.status, two != one) == (0, True), new.text
     assert f"{rig.host}: release {two} of beat runs" in new.text
     _wait_for(rig, "version 2: tick 3")
-    lgpio = Path("venv/pyvenv.cfg")
     releases = rig.root / "opt/axiom/beat/releases"
-    assert str(releases / two) in (releases / two / lgpio).read_text() or "command" not in (releases / two / lgpio).read_text()
     assert one not in (releases / two / "venv/bin/axiom-hw").read_text()
 
     status = rig.run("status", NAME="beat")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -102,7 +103,7 @@ class Unit:
         for line in self.text.get("ExecStartPre", ()):
             if self._run(line, environment):
                 return self._fell(mine, "exit-code", 0)
-        notify = self.root / "run" / f"{self.name}.notify"
+        notify = self.root.parent / f"{self.name}.notify"
         notify.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
             ear.bind(str(notify))
@@ -154,6 +155,8 @@ class Unit:
             self._run(line, self._environment())
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # KillMode=mixed
+        if self.one("RuntimeDirectory"):
+            shutil.rmtree(self.root / "run" / self.one("RuntimeDirectory"), ignore_errors=True)
         with self.lock:
             self.process, self.pid = None, 0
             self.lock.notify_all()
