@@ -65,7 +65,7 @@ class IioEvent:
     timestamp_ns: u64  # CLOCK_MONOTONIC: the kernel's of a buffered sample, of the reading otherwise
     device_id: u32
     channel: u32  # its place in the device's `channels` on the board
-    value: s32  # raw, as the kernel gives it; of a channel without a raw value, thousandths of the unit
+    value: s32  # raw, as the kernel gives it; thousandths of the unit where its driver computes that itself
     scale: u32  # what one step of the raw value is, in millionths of the unit
     offset: s32  # to be added to the raw value before it is scaled
     reserved: u32  # 0

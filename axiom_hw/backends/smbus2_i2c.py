@@ -139,4 +139,7 @@ class Smbus2Port:
         if error.errno == errno.EBUSY:
             driver = self._sysfs / f"{self._number}-{address:04x}" / "driver"
             return address_busy(self._path, address, driver.resolve().name if driver.exists() else "")
-        return transfer_failed(self._path, address, error.errno or errno.EIO)
+        number = error.errno or errno.EIO
+        if number == errno.ENODEV and (self._sysfs / f"i2c-{self._number}").exists():
+            number = errno.ENXIO  # i2c-stub says so of an address; of a bus that went away, the bus isn't there
+        return transfer_failed(self._path, address, number)

@@ -26,7 +26,7 @@ from axiom_hw.backends.iio import (
 )
 from axiom_hw.backends.kernel_files import Files, KernelFiles
 from axiom_hw.backends.sysfs_capture import SysfsCapture, SysfsCrossings
-from axiom_hw.board.iio import FoundBy, IioDevice, Subsystem
+from axiom_hw.board.iio import FoundBy, IioDevice, Subsystem, Trigger
 from axiom_hw.errors import BackendError
 
 _MODIFIER: Final = re.compile(r"(.+)_[a-z0-9]+")
@@ -199,7 +199,9 @@ class SysfsSensor:
         return True
 
     def busy(self, what: str) -> BackendError:
-        """Somebody else has the buffer: who."""
+        """Somebody else has the buffer: who. Nobody else can where we have the device open, but events may be on."""
+        if self._device >= 0:
+            return self._busy_by_itself(what)
         who = _holder(self.tree.proc, self.tree.dev / self.folder.name)
         by = f"{who} has its buffer" if who else "another process has its buffer, or died with it switched on"
         disable = self.folder / "buffer/enable"
@@ -207,6 +209,19 @@ class SysfsSensor:
             self.place, f"{what}: {by} (EBUSY)",
             f"end that process (iiod is a usual one: sudo systemctl stop iiod), or: echo 0 | sudo tee {disable}",
             errno.EBUSY,
+        )  # fmt: skip
+
+    def _busy_by_itself(self, what: str) -> BackendError:
+        """What a driver says that can't have both its buffer and its events, as ti-ads1015."""
+        events = self.folder / "events"
+        names = [name for name in self.files.names(events) if name.endswith("_en") and self.text(events / name) == "1"]
+        if not names:
+            return failed(self.place, what, errno.EBUSY)
+        table = f"[{self.declared.subsystem.value}.{self.declared.name}]"
+        return BackendError(
+            self.place, f"{what}: its events are on ({', '.join(names)}), and this driver can't have both (EBUSY)",
+            f"choose one in {table}: `trigger` or `threshold`; where a killed process has left them on: "
+            f"echo 0 | sudo tee {events / names[0]}", errno.EBUSY,
         )  # fmt: skip
 
     def attribute(self, channel: str, name: str) -> Path | None:
@@ -226,8 +241,10 @@ class SysfsSensor:
             self._paths.append((self.folder / f"{bare}_input", 0))
             self._processed.append(False)
             return PLAIN
-        is_raw = f"in_{bare}_raw" in there
-        if not is_raw and f"in_{bare}_input" not in there:
+        is_raw, is_processed = f"in_{bare}_raw" in there, f"in_{bare}_input" in there
+        if is_processed and declared.trigger is Trigger.NONE:
+            is_raw = False  # the driver's own arithmetic: `scale` has nine decimals, and bmp280's wants more
+        if not is_raw and not is_processed:
             listed = _channels(there, "in_", "_raw") | _channels(there, "in_", "_input")
             raise no_such_channel(declared, channel, listed)
         self._paths.append((self.folder / f"in_{bare}_{'raw' if is_raw else 'input'}", int(number or 0)))

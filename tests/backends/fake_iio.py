@@ -27,6 +27,7 @@ class FakeDevice:
     folder: Path
     needs_trigger: bool = True
     one_at_a_time: bool = False  # iio_validate_scan_mask_onehot
+    buffer_or_events: bool = False  # ads1015_buffer_preenable
     is_active: bool = False
     ours: int = -1  # the kernel's end of the stream
     events: int = -1  # the kernel's end of the event stream
@@ -216,6 +217,11 @@ class FakeIio(KernelFiles):
             chosen = [n for n in self.names(elements) if n.endswith("_en") and "timestamp" not in n]
             if not any(self.read(elements / name) == "1" for name in chosen):
                 raise _error(errno.EINVAL)
+            events = device.folder / "events"
+            if device.buffer_or_events and any(
+                self.read(events / n) == "1" for n in self.names(events) if n[-3:] == "_en"
+            ):
+                raise _error(errno.EBUSY)
             if device.needs_trigger and not self.read(device.folder / "trigger/current_trigger"):
                 raise _error(errno.EINVAL)
         device.is_active = on

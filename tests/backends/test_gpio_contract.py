@@ -6,7 +6,6 @@ What a backend can't do is known from its row in `backends/limits.py`, and the r
 from __future__ import annotations
 
 import errno
-import os
 import select
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,15 +20,17 @@ from axiom_hw.clock import VirtualClock
 from axiom_hw.errors import BackendError
 from axiom_hw.events import Edge
 from axiom_hw.scheduler import Scheduler
-from tests.backends.rigs import Rig, SimRig, SimWorld, gpiozero_rig, simulated_chip
+from tests.backends.rigs import Rig, gpiozero_rig, sim_rig
 
 BOTH = EdgeDetection.BOTH
 MS = 1_000_000
 
 
-@pytest.fixture(
-    params=["mock", "gpiod on a fake chip", "gpiod on gpio-sim", "lgpio on a fake module", "gpiozero on its mock"]
-)
+ON_SIM = {f"{choice} on gpio-sim": choice for choice in (GpioChoice.GPIOD, GpioChoice.LGPIO)}
+REAL = [pytest.param(name, marks=pytest.mark.real) for name in ON_SIM]
+
+
+@pytest.fixture(params=["mock", "gpiod on a fake chip", "lgpio on a fake module", "gpiozero on its mock", *REAL])
 def rig(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     clock = VirtualClock()
     timers = Scheduler(clock)
@@ -57,16 +58,7 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
         return Rig(
             LgpioBackend(FakeLgpio({11: world}, clock, timers), tmp_path), "pinctrl-rp1", world, clock, GpioChoice.LGPIO
         )
-    bank = simulated_chip()
-    if bank is None:
-        pytest.skip("this kernel has no gpio-sim chip (modprobe gpio-sim, then configfs)")
-    if not os.access(f"/dev/{bank.name}", os.R_OK | os.W_OK):
-        pytest.skip(f"/dev/{bank.name} may not be opened by this user")
-    import gpiod
-
-    with gpiod.Chip(f"/dev/{bank.name}") as sim:
-        label = sim.get_info().label
-    return SimRig(GpiodBackend(), label, SimWorld(bank), None)
+    return sim_rig(ON_SIM[request.param])
 
 
 @pytest.fixture
@@ -212,7 +204,18 @@ def test_a_buffer_drops_the_oldest_and_the_numbers_tell(rig: Rig, inputs) -> Non
     rig.arrive()
     events = button.read_events(100)
     if not rig.limits.counts_losses:
-        assert [event.line_seqno for event in events] == list(range(1, len(events) + 1)), "what came is numbered"
+        numbers = [event.line_seqno for event in events]
+        if rig.exact_time:
+            assert numbers == list(range(1, len(events) + 1)), "what came is numbered"
+        else:
+            assert numbers == sorted(set(numbers)), "what can't be counted is guessed from two edges alike"
+        return
+    if not rig.exact_time:  # edges of gpio-sim may coalesce before the kernel numbers them
+        last = events[-1].line_seqno
+        assert last > 80
+        assert [(event.line_seqno, event.global_seqno) for event in events] == [
+            (n, n) for n in range(last - 15, last + 1)
+        ]
         return
     assert [event.line_seqno for event in events] == list(range(85, 101))
     assert [event.global_seqno for event in events] == list(range(85, 101))
@@ -236,30 +239,30 @@ def test_a_buffer_has_a_size_rounded_up_to_a_power_of_two(rig: Rig, inputs, aske
 def test_debounce_reports_a_press_once_when_it_has_settled(rig: Rig, inputs) -> None:
     if not rig.limits.debounces:
         pytest.skip("the table says that this one doesn't wait until the level has settled")
-    button = inputs(LineInput(17, BOTH, debounce_ns=50 * MS))
+    button = inputs(LineInput(17, BOTH, debounce_ns=rig.debounce_ns))
     start_ns = rig.now_ns()
     for level in (1, 0, 1, 0, 1):
         rig.world.drive(17, level)
         rig.advance(1 * MS)
     assert button.read_events() == []
     assert button.get(17) == int(not rig.limits.reads_settled), "a debounced line shows its settled level"
-    rig.advance(60 * MS)
+    rig.advance(rig.debounce_ns + 10 * MS)
     (event,) = button.read_events()
     assert (event.edge, event.line_seqno) == (Edge.RISING, 1)
-    assert event.timestamp_ns >= start_ns + 54 * MS, "the stamp is that of the expiry"
+    assert event.timestamp_ns >= start_ns + rig.debounce_ns + 4 * MS, "the stamp is that of the expiry"
     if rig.exact_time:
-        assert event.timestamp_ns == start_ns + 54 * MS
+        assert event.timestamp_ns == start_ns + rig.debounce_ns + 4 * MS
     assert button.get(17) == 1
 
 
 def test_debounce_swallows_a_spike(rig: Rig, inputs) -> None:
     if not rig.limits.debounces:
         pytest.skip("the table says that this one doesn't wait until the level has settled")
-    button = inputs(LineInput(17, BOTH, debounce_ns=50 * MS))
+    button = inputs(LineInput(17, BOTH, debounce_ns=rig.debounce_ns))
     rig.world.drive(17, 1)
     rig.advance(1 * MS)
     rig.world.drive(17, 0)
-    rig.advance(100 * MS)
+    rig.advance(2 * rig.debounce_ns)
     assert button.read_events() == []
 
 

@@ -1,9 +1,11 @@
-"""What every I2C backend does alike: the mock, and smbus2 itself on a stand-in for the kernel's ioctls."""
+"""What every I2C backend does alike: the mock, smbus2 itself on a stand-in for the kernel's ioctls, and on i2c-stub."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -28,20 +30,59 @@ scale = 0.0625
 """, "x", "x.toml")  # fmt: skip
 BUS = BOARD.i2c_buses[0]
 AT = 0x48
+SILENT = 0x20
+STUB = "SMBus stub driver"
 
 
+@dataclass(frozen=True)
 class Rig:
-    def __init__(self, backend: I2cBackend, world: MockI2c, bind) -> None:
-        self.backend = backend
-        self.world = world
-        self.bind = bind
+    """A bus with a device that answers at AT; `bind` gives that to a driver of the kernel."""
+
+    backend: I2cBackend
+    bind: Callable[[], object]
+    bus: SensorBus = BUS
+    mocked: MockI2c | None = None
+    at: int = AT
+
+    @property
+    def world(self) -> MockI2c:
+        if self.mocked is None:
+            pytest.skip("a real bus doesn't fail when it is told to")
+        return self.mocked
 
 
-@pytest.fixture(params=["mock", "smbus2 on fake ioctls"])
-def rig(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+def real_rig() -> Rig:
+    """i2c-stub, and an address of it that no driver has; a driver that takes any chip is lent to it for `bind`."""
+    from axiom_hw.backends.smbus2_i2c import Smbus2Backend
+
+    found = [
+        path.parent for path in Path("/sys/bus/i2c/devices").glob("i2c-*/name") if path.read_text().startswith(STUB)
+    ]
+    if not found:
+        pytest.skip("this kernel has no i2c-stub (`make test-twin` boots one that has)")
+    listed = Path("/sys/module/i2c_stub/parameters/chip_addr").read_text().split(",")
+    taken = {int(path.name.partition("-")[2], 16) for path in found[0].glob("[0-9]*-00*")}
+    at = next(int(text) for text in listed if int(text) not in {0, *taken})
+    bus = SensorBus("stub", adapter=STUB)
+    port = Smbus2Backend().open(bus)
+    port.write(at, 0x10, bytes(32))  # what the test before has left
+    port.close()
+    return Rig(Smbus2Backend(), lambda: (found[0] / "new_device").write_text(f"ads1015 {at:#x}"), bus, at=at)
+
+
+@pytest.fixture(params=["mock", "smbus2 on fake ioctls", pytest.param("smbus2 on i2c-stub", marks=pytest.mark.real)])
+def rig(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    if request.param == "smbus2 on i2c-stub":
+        real = real_rig()
+        yield real
+        bound = next(Path("/sys/bus/i2c/devices").glob(f"*-{real.at:04x}"), None)
+        if bound is not None:
+            (bound.resolve().parent / "delete_device").write_text(f"{real.at:#x}")
+        return
     world = MockI2c.for_board(BOARD, lambda: 0)
     if request.param == "mock":
-        return Rig(world, world, lambda: world.device("chip").bind("lm75"))
+        yield Rig(world, lambda: world.device("chip").bind("ads1015"), mocked=world)
+        return
     from axiom_hw.backends.smbus2_i2c import Smbus2Backend
 
     dev = FakeI2cDev(tmp_path, world.open(BUS))
@@ -50,42 +91,42 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     driver.mkdir(parents=True)
 
     def bind() -> None:
-        (tmp_path / "drivers" / "lm75").mkdir(parents=True)
-        (driver / "driver").symlink_to(tmp_path / "drivers" / "lm75")
+        (tmp_path / "drivers" / "ads1015").mkdir(parents=True)
+        (driver / "driver").symlink_to(tmp_path / "drivers" / "ads1015")
         dev.bound.add(AT)
 
-    return Rig(Smbus2Backend(tmp_path, tmp_path / "sys"), world, bind)
+    yield Rig(Smbus2Backend(tmp_path, tmp_path / "sys"), bind, mocked=world)
 
 
 @pytest.fixture
 def port(rig: Rig) -> Iterator[I2cPort]:
-    opened = rig.backend.open(BUS)
+    opened = rig.backend.open(rig.bus)
     yield opened
     opened.close()
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 32])
-def test_bytes_come_back_in_the_order_of_the_wire(port: I2cPort, length: int) -> None:
+def test_bytes_come_back_in_the_order_of_the_wire(rig: Rig, port: I2cPort, length: int) -> None:
     data = bytes(range(1, length + 1))
-    port.write(AT, 0x10, data)
-    assert port.read(AT, 0x10, length) == data
-    assert port.read(AT, 0x10, 1) == b"\x01"
+    port.write(rig.at, 0x10, data)
+    assert port.read(rig.at, 0x10, length) == data
+    assert port.read(rig.at, 0x10, 1) == b"\x01"
 
 
-def test_a_command_alone_is_a_write_of_nothing(port: I2cPort) -> None:
-    port.write(AT, 0x10, b"")
-    assert port.read(AT, 0x10, 1) == b"\0"
+def test_a_command_alone_is_a_write_of_nothing(rig: Rig, port: I2cPort) -> None:
+    port.write(rig.at, 0x10, b"")
+    assert port.read(rig.at, 0x10, 1) == b"\0"
 
 
 def test_a_reading_of_the_world(rig: Rig, port: I2cPort) -> None:
     rig.world.device("chip").set("temp", "-12.5")
-    raw = int.from_bytes(port.read(AT, 0, 2), "big", signed=True)
+    raw = int.from_bytes(port.read(rig.at, 0, 2), "big", signed=True)
     assert raw >> 4 == -200
 
 
-def test_where_nobody_is_nobody_answers(port: I2cPort) -> None:
+def test_where_nobody_is_nobody_answers(rig: Rig, port: I2cPort) -> None:
     with pytest.raises(BackendError) as caught:
-        port.read(0x20, 0, 1)
+        port.read(SILENT, 0, 1)
     assert caught.value.errno in NO_ANSWER
     assert "address 0x20 of" in str(caught.value)
     assert "i2cdetect" in caught.value.fix
@@ -95,47 +136,47 @@ def test_where_nobody_is_nobody_answers(port: I2cPort) -> None:
 def test_a_fault_passes_with_its_number(rig: Rig, port: I2cPort, number: int) -> None:
     rig.world.device("chip").fail(number)
     with pytest.raises(BackendError) as caught:
-        port.read(AT, 0, 2)
+        port.read(rig.at, 0, 2)
     assert caught.value.errno == number
-    assert port.read(AT, 0, 2) == b"\0\0"
+    assert port.read(rig.at, 0, 2) == b"\0\0"
 
 
 def test_a_bus_that_hangs_fails_for_all(rig: Rig, port: I2cPort) -> None:
     rig.world.hang("header")
     with pytest.raises(BackendError, match="the bus is held low") as caught:
-        port.write(AT, 0, b"x")
+        port.write(rig.at, 0, b"x")
     assert caught.value.errno == errno.ETIMEDOUT
     rig.world.hang("header", 0)
-    port.write(AT, 0, b"x")
+    port.write(rig.at, 0, b"x")
 
 
 def test_an_address_that_the_kernel_reads_is_told_with_its_driver(rig: Rig, port: I2cPort) -> None:
     rig.bind()
-    with pytest.raises(BackendError, match="the kernel's driver lm75 reads it") as caught:
-        port.read(AT, 0, 1)
+    with pytest.raises(BackendError, match="the kernel's driver ads1015 reads it") as caught:
+        port.read(rig.at, 0, 1)
     assert caught.value.errno == errno.EBUSY
     assert "[iio.NAME]" in caught.value.fix
 
 
 @pytest.mark.parametrize("length", [0, 33])
-def test_a_read_has_1_to_32_bytes(port: I2cPort, length: int) -> None:
+def test_a_read_has_1_to_32_bytes(rig: Rig, port: I2cPort, length: int) -> None:
     with pytest.raises(BackendError, match="it takes 1 to 32") as caught:
-        port.read(AT, 0, length)
+        port.read(rig.at, 0, length)
     assert caught.value.errno == errno.EINVAL
     with pytest.raises(BackendError, match="it takes 0 to 32"):
-        port.write(AT, 0, bytes(33))
+        port.write(rig.at, 0, bytes(33))
 
 
-def test_after_close_nothing_works(port: I2cPort) -> None:
+def test_after_close_nothing_works(rig: Rig, port: I2cPort) -> None:
     port.close()
     port.close()
     with pytest.raises(BackendError, match="was closed"):
-        port.read(AT, 0, 1)
+        port.read(rig.at, 0, 1)
 
 
 def test_a_bus_that_isnt_there_says_how_it_is_switched_on(rig: Rig) -> None:
     with pytest.raises(BackendError, match=r"isn't there; here are .*i2c-1") as caught:
-        rig.backend.open(SensorBus("other", "/dev/i2c-7"))
+        rig.backend.open(SensorBus("other", "/dev/i2c-77"))
     assert caught.value.errno == errno.ENOENT
     assert "dtparam=i2c_arm=on" in caught.value.fix
 
@@ -152,6 +193,25 @@ class TestSmbus2:
         port.write(AT, 0, b"")
         port.close()
         assert dev.sizes == [2, 3, 8, 1]  # byte data, word data, I2C block, byte
+
+    def test_an_adapter_that_is_there_and_says_enodev_means_the_address(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """So does i2c-stub of an address that it wasn't told of; the same of a bus that went away means the bus."""
+        from axiom_hw.backends.smbus2_i2c import Smbus2Backend
+
+        world = MockI2c.for_board(BOARD, lambda: 0)
+        monkeypatch.setattr("smbus2.smbus2.ioctl", FakeI2cDev(tmp_path, world.open(BUS)).ioctl)
+        adapter = tmp_path / "sys/i2c-1"
+        port = Smbus2Backend(tmp_path, tmp_path / "sys").open(BUS)
+        adapter.mkdir(parents=True)
+        for said, found in (("nobody answers", errno.ENXIO), ("the bus went away", errno.ENODEV)):
+            world.device("chip").fail(errno.ENODEV)
+            with pytest.raises(BackendError, match=said) as caught:
+                port.read(AT, 0, 1)
+            assert caught.value.errno == found
+            shutil.rmtree(adapter, ignore_errors=True)
+        port.close()
 
     def test_a_bus_is_found_by_its_adapter_or_the_device_behind_it(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

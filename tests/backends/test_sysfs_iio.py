@@ -164,6 +164,46 @@ def test_who_has_the_buffer_is_told(rig: SysfsRig, tmp_path: Path) -> None:
     assert f"echo 0 | sudo tee {rig.device.folder}/buffer/enable" in error.fix
 
 
+def test_events_that_a_killed_process_left_on_are_told(rig: SysfsRig) -> None:
+    rig.device.buffer_or_events = True  # found on a kernel with ti-ads1015
+    (rig.device.folder / "events/in_accel_x_thresh_rising_en").write_text("1\n")
+    sensor = rig.backend.open(declared())
+    with pytest.raises(BackendError) as caught:
+        sensor.capture()
+    sensor.close()
+    assert caught.value.errno == errno.EBUSY
+    assert caught.value.problem == (
+        "`enable` can't be set to 1: its events are on (in_accel_x_thresh_rising_en), and this driver can't have both "
+        "(EBUSY)"
+    )
+    assert caught.value.fix.startswith("choose one in [iio.imu]: `trigger` or `threshold`; where a killed")
+
+
+def test_a_busy_driver_without_a_reason_says_no_more_than_it_knows(rig: SysfsRig) -> None:
+    rig.files.failing["enable"] = errno.EBUSY
+    sensor = rig.backend.open(declared())
+    with pytest.raises(BackendError) as caught:
+        sensor.capture()
+    sensor.close()
+    assert caught.value.problem == "`enable` can't be set to 1: Device or resource busy (EBUSY)"
+
+
+def test_what_the_driver_computed_itself_is_read_where_no_buffer_is_asked_for(tmp_path: Path) -> None:
+    """bmp280 of Linux 6.12 has both; a scale of 0.000003906 makes 100.647 kPa of what is 100.653."""
+    files = FakeIio(tmp_path)
+    values = {
+        "in_pressure_raw": "25767233", "in_pressure_scale": "0.000003906", "in_pressure_input": "100.653253906"
+    }  # fmt: skip
+    files.add(0, "bmp280", values, {"pressure": (0, "le:u32/32>>0")})
+    plain = IioDevice("baro", FoundBy.NAME, "bmp280", ("pressure",), 100_000_000)
+    sensor = SysfsIio(files.tree, files).open(plain)
+    assert (sensor.read(0), sensor.units[0]) == (100_653, THOUSANDTHS)
+    sensor.close()
+    buffered = SysfsIio(files.tree, files).open(replace(plain, trigger=Trigger.HRTIMER))
+    assert buffered.units[0].scale_nano == 3906
+    buffered.close()
+
+
 def test_a_device_without_a_buffer(tmp_path: Path) -> None:
     files = FakeIio(tmp_path)
     files.add(0, "bmp280", {"in_temp_input": "25080.000000000", "in_pressure_input": "100.653253906"})
