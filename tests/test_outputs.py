@@ -12,7 +12,7 @@ from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.errors import BoardError, OutputError, SpecError
 from axiom_hw.options import Options
 from axiom_hw.programs import numbers_of
-from tests.test_actuation_rules import TEXT as RULES
+from tests.actuation.test_guard_rules import TEXT as RULES
 
 TEXT = RULES.replace("line = 18\n", "line = 17\n")
 MOCK = Options(mock=True)

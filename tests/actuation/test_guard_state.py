@@ -20,7 +20,7 @@ from axiom_hw.clock import MonotonicClock
 from axiom_hw.errors import OutputError
 from axiom_hw.scheduler import Scheduler
 
-BOARD = load_board(Path(__file__).parents[1] / "boards/rpi5-bench.toml")
+BOARD = load_board(Path(__file__).parents[2] / "boards/rpi5-bench.toml")
 LED = 18
 
 
@@ -185,7 +185,7 @@ def test_another_process_stops_and_releases(tmp_path: Path) -> None:
     run.guard.set_gpio(LED, 1, "follow")
 
     def other(what: str) -> None:
-        subprocess.run([sys.executable, "-c", OTHER, str(tmp_path), what], check=True, cwd=Path(__file__).parents[1])
+        subprocess.run([sys.executable, "-c", OTHER, str(tmp_path), what], check=True, cwd=Path(__file__).parents[2])
 
     other("stop")
     assert run.guard.set_gpio(LED, 1, "follow") == -errno.EPERM, "seen by the next order"
