@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-kill test-loss test-arm test-walk test-wheel lint fuzz soak bench bench-native docs docs-site docs-links objects clean
+.PHONY: help setup demo test test-slow test-kill test-loss test-arm test-walk test-wheel deploy deploy-status deploy-logs deploy-rollback deploy-uninstall test-deploy lint fuzz soak bench bench-native docs docs-site docs-links objects clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -40,6 +40,10 @@ test-slow: setup  ## what `make test` tries a part of, whole: all vectors as bot
 test-kill: setup  ## 100 processes killed under load: outputs safe within 200 ms, a latched stop still latched
 	KILLS=$${KILLS:-100} $(BIN)/pytest tests/kill -s
 
+test-twin: setup  ## a stock kernel in QEMU with a Pi 5's lines and sensors: contract suites, demos, latency (on Debian)
+	$(BIN)/axiom-hw twin setup
+	AXIOM_TWIN=1 $(BIN)/pytest tests/twin -s --durations=10
+
 test-arm: setup  ## the engines' tests on emulated Raspberry Pis, 5 and 4 (on Debian; downloads 200 MB once)
 	$(BIN)/python -m tests.arm
 
@@ -64,6 +68,37 @@ bench: setup  ## events a second and ns a dispatch, as ratios in one run
 
 bench-native: setup  ## native code against gcc, clang and the kernel, as ratios in one run; BENCH=... for less
 	$(BIN)/python -m tests.bench.native $(BENCH)
+
+# Deploys: HOST=pi@raspberrypi.local, and APP=demos/button.py or NAME=button; docs/deploy.md has the others. NAME and the
+# like count where they are said to make; some systems have them in every environment.
+DEPLOY_WORDS := HOST APP NAME BOARD ARGS NETWORK FORCE KEEP SETTLE WHEEL KEY
+$(foreach word,$(DEPLOY_WORDS),$(if $(filter environment,$(origin $(word))),$(eval unexport $(word))))
+
+$(VENV)/.deploy: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[deploy]'
+	@touch $@
+
+deploy: $(VENV)/.deploy  ## APP=demos/button.py onto HOST=pi@raspberrypi.local, over SSH; DRY=1 only shows what differs
+	@$(BIN)/python deploy deploy $(if $(DRY),--dry --diff)
+
+deploy-status: $(VENV)/.deploy  ## which release of NAME=button runs on HOST
+	@$(BIN)/python deploy status
+
+deploy-logs: $(VENV)/.deploy  ## what NAME=button says on HOST, as it comes
+	@$(BIN)/python deploy logs
+
+deploy-rollback: $(VENV)/.deploy  ## NAME=button on HOST back to the release before, or to RELEASE=...
+	@$(BIN)/python deploy rollback $(if $(RELEASE),--release $(RELEASE))
+
+deploy-uninstall: $(VENV)/.deploy  ## NAME=button off HOST, without a trace
+	@$(BIN)/python deploy uninstall
+
+test-deploy: $(VENV)/.deploy  ## deploys to a real sshd on a spare port, with every step cut, and to the twin (as root, installs sshd and QEMU)
+	@test -x /usr/sbin/sshd || { test "$$(id -u)" = 0 && apt-get install -y -qq --no-install-recommends openssh-server >/dev/null; } || { echo "There is no sshd here. Install it first: sudo apt install openssh-server"; exit 1; }
+	MYPYPATH=deploy $(BIN)/mypy -p axiom_deploy
+	cd deploy/on_board && ../../$(BIN)/mypy --config-file ../../pyproject.toml .
+	@test "$$(id -u)" != 0 || $(BIN)/axiom-hw twin setup
+	AXIOM_DEPLOY=1 $(BIN)/pytest tests/deploy --durations=10
 
 docs: setup  ## write the pages and the picture that derive from the code again
 	$(BIN)/python docs/make_pages.py

@@ -12,7 +12,7 @@ import time
 SILENT_S = 30
 
 
-def main(root, name, who):
+def main(root: str, name: str, who: str) -> int:
     """Print `held`, or `busy` and who holds it."""
     path = os.path.join(root, "run", f"axiom-{name}.deploy.lock")
     while True:

@@ -16,7 +16,7 @@ import sys
 LARGEST_TEXT = 1 << 16
 
 
-def text(*parts):
+def text(*parts: str) -> str:
     """A file's text; empty where it can't be read."""
     try:
         with open(os.path.join(*parts), errors="replace") as file:
@@ -25,7 +25,7 @@ def text(*parts):
         return ""
 
 
-def ask(*words):
+def ask(*words: str) -> str:
     """What a command prints; empty where there is no such command."""
     try:
         return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20).stdout.decode()
@@ -33,7 +33,7 @@ def ask(*words):
         return ""
 
 
-def listed(*parts):
+def listed(*parts: str) -> "list[str]":
     """The names in a directory."""
     try:
         return sorted(os.listdir(os.path.join(*parts)))
@@ -41,7 +41,7 @@ def listed(*parts):
         return []
 
 
-def digest(path):
+def digest(path: str) -> str:
     """SHA-256 of a file; empty where there is none."""
     try:
         with open(path, "rb") as file:
@@ -50,7 +50,7 @@ def digest(path):
         return ""
 
 
-def is_locked(*parts):
+def is_locked(*parts: str) -> bool:
     """Whether a process holds a lock. The file alone says nothing: who was killed left it."""
     try:
         with open(os.path.join(*parts)) as file:
@@ -62,7 +62,7 @@ def is_locked(*parts):
     return False
 
 
-def texts(release):
+def texts(release: str) -> "dict[str, str]":
     """The small files of a release that a person may want to compare, by their paths in it."""
     found = {}
     for folder, inner, names in os.walk(release):
@@ -74,26 +74,26 @@ def texts(release):
     return found
 
 
-def wheel_in(base, folder):
+def wheel_in(base: str, folder: str) -> str:
     """Where the wheel of a directory is when it has arrived: the directory alone says nothing."""
     return os.path.join(base, "wheels", folder, folder.partition("-")[2])
 
 
-def space(path):
+def space(path: str) -> int:
     """Bytes that are free where a path is, or will be."""
     while not os.path.exists(path):
         path = os.path.dirname(path)
     return shutil.disk_usage(path).free
 
 
-def machine():
+def machine() -> str:
     """The architecture of this Python: a 32-bit system may have a 64-bit kernel."""
     kernel = platform.machine()
     small = struct.calcsize("P") == 4
     return {"aarch64": "armv7l", "x86_64": "i686"}.get(kernel, kernel) if small else kernel
 
 
-def main(root, name):
+def main(root: str, name: str) -> None:
     """Print it."""
     base = os.path.join(root, "opt/axiom", name)
     unit = f"axiom-{name}.service"
