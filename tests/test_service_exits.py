@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import re
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,8 @@ from axiom_hw.errors import (
     SpecError,
 )
 from axiom_hw.service import FINAL, Exit, SelfTestFailed, exit_of
+
+PAGE = Path(__file__).parents[1] / "docs/service.md"
 
 
 @pytest.mark.parametrize(
@@ -65,3 +69,9 @@ def test_a_program_that_is_refused_isnt_tried_again() -> None:
 def test_numbers_are_none_of_a_shell_or_of_systemd() -> None:
     """126 and up are the shell's, 200 and up systemd's own; the names beside them are those of sysexits.h."""
     assert [int(one) for one in Exit] == [0, 1, 2, 65, 69, 70, 74, 75, 77, 78]
+
+
+def test_the_page_on_services_lists_them_all() -> None:
+    rows = [line.split("|") for line in PAGE.read_text().splitlines() if re.match(r"\| \d+ \|", line)]
+    told = {int(number): "**no**" not in again for _, number, _name, _why, again, _ in rows}
+    assert told == {int(one): one not in FINAL for one in Exit}

@@ -156,7 +156,7 @@ def _failing(unit: Unit) -> list[str]:
     return [
         f"WatchdogSec={unit.watchdog_s}",
         "TimeoutStartSec=90",
-        "TimeoutStopSec=15",
+        "TimeoutStopSec=30",
         "# The process alone is told to end. Its supervisor, in the same unit, makes outputs safe where it can't.",
         "KillMode=mixed",
         "Restart=on-failure",
