@@ -1,4 +1,4 @@
-"""What the serial contract runs on: a mock line, and a pseudo-terminal behind a link that can be pulled."""
+"""What the serial contract runs on: a mock line, a pseudo-terminal behind a link that can be pulled, real ports."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import select
 import tty
 from pathlib import Path
+
+import pytest
 
 from axiom_hw.backends.mock_serial import MockSerial
 from axiom_hw.backends.serial_port import SerialBackend, SerialLink
@@ -61,6 +63,29 @@ class PtyRig:
     def close(self) -> None:
         if self.master >= 0:
             os.close(self.master)
+
+
+class RealRig:
+    """A port of the kernel's; what is behind it is asked, on standard error, to send (tests/twin/test_inside.py)."""
+
+    def __init__(self, name: str) -> None:
+        from axiom_hw.backends.pyserial_port import PyserialBackend
+
+        if os.environ.get("AXIOM_INSIDE") != "1":
+            pytest.skip("nobody is behind a real port (`make test-twin` boots a kernel where somebody is)")
+        self.name = name
+        self.port = SerialPort("gps", f"/dev/{name}", None, 9600)
+        self.backend: SerialBackend = PyserialBackend()
+
+    def feed(self, data: bytes) -> None:
+        os.write(2, f"@feed {self.name} {data.hex()}\n".encode())
+
+    def unplug(self) -> None:
+        pytest.skip("it is soldered")
+
+    def plug(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def received(link: SerialLink, length: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What every serial backend does alike: the mock, and pyserial on a pseudo-terminal."""
+"""What every serial backend does alike: the mock, and pyserial on a pseudo-terminal and on ports of a kernel."""
 
 from __future__ import annotations
 
@@ -15,12 +15,21 @@ from axiom_hw.backends.mock_serial import BUFFER
 from axiom_hw.backends.pyserial_port import PyserialBackend
 from axiom_hw.board.serial import SerialPort, UsbId
 from axiom_hw.errors import BackendError, BoardError
-from tests.backends.serial_rigs import MockRig, PtyRig, received
+from tests.backends.serial_rigs import MockRig, PtyRig, RealRig, received
 
 
-@pytest.fixture(params=["mock", "pyserial on a pty"])
-def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MockRig | PtyRig]:
-    made = MockRig() if request.param == "mock" else PtyRig(tmp_path)
+@pytest.fixture(params=[
+    "mock", "pyserial on a pty",
+    *(pytest.param(name, marks=pytest.mark.real) for name in ("ttyAMA0", "ttyAMA2")),  # virtio's console; a UART
+])  # fmt: skip
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MockRig | PtyRig | RealRig]:
+    match request.param:
+        case "mock":
+            made = MockRig()
+        case "pyserial on a pty":
+            made = PtyRig(tmp_path)
+        case name:
+            made = RealRig(name)
     yield made
     made.close()
 

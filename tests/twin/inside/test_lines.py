@@ -74,6 +74,7 @@ EXPANDER = parse_board(
     """
     [chip.expander]
     label = "expander"
+    lines = 8
     [input.wheel]
     line = 3
     [output.lamp]
