@@ -71,7 +71,7 @@ class Twin:
         authorized_key: str = "",
         disk: Path | None = None,
         counted: bool = False,
-        timeout_s: float = 120.0,
+        timeout_s: float = 300.0,
         say: Say = lambda line: None,
     ) -> Twin:
         """Boot a twin. The first boot builds what it needs; `say` takes lines that tell of that. Raises `TwinError`.
