@@ -96,6 +96,11 @@ def test_what_runs_and_what_makes_outputs_safe_behind_it() -> None:
     assert found["RestartPreventExitStatus"] == ["2 65 77 78"]
 
 
+def test_what_makes_safe_reaches_the_lines_as_the_run_did() -> None:
+    found = settings(unit_text(unit(options=("--trace", "--gpio", "lgpio", "--state", "/srv/state"))))
+    assert found["ExecStopPost"][0].endswith(" --board led.toml --gpio lgpio --state /srv/state")
+
+
 def test_the_mock_needs_no_device_and_a_user_is_no_dynamic_one() -> None:
     found = settings(unit_text(unit(options=("--mock", "--real-time"), user="pi")))
     assert not {"DeviceAllow", "SupplementaryGroups", "ExecStopPost", "DynamicUser"} & set(found)

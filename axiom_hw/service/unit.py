@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from axiom_hw.board import Board
@@ -25,6 +26,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9:_.\-]+")
 _TTYS: Final = ("ttyAMA", "ttyS", "ttyUSB", "ttyACM")
 _USB_TTYS: Final = ("ttyUSB", "ttyACM")
 _HOMES: Final = ("/home/", "/root/")
+_SHARED: Final = ("--gpio", "--state")
 _TMPS: Final = ("/tmp/", "/var/tmp/")
 
 
@@ -125,9 +127,7 @@ def _head(unit: Unit, name: str) -> list[str]:
         f"# {name}.service, made by `axiom-hw unit`.",
         "[Unit]",
         f"Description={_plain(f'{name}{on} (axiom_hw)')}",
-        "# Ten starts without luck: it stays off, its outputs safe, until a person looks (systemctl reset-failed)."
-        if (unit.starts, unit.starts_in_s) == (10, 300)
-        else "# So many starts without luck: it stays off, its outputs safe, until a person looks.",
+        "# So many starts without luck: it stays off, its outputs safe, until a person looks (systemctl reset-failed).",
         f"StartLimitIntervalSec={unit.starts_in_s}",
         f"StartLimitBurst={unit.starts}",
         *(["Wants=network-online.target", "After=network-online.target"] if unit.network else []),
@@ -147,9 +147,14 @@ def _process(unit: Unit) -> list[str]:
         which = unit.board_option or unit.board.source
         lines += [
             "# Outputs stay driven behind a dead process: whatever killed it, they are made safe.",
-            f"ExecStopPost={_argv((*unit.command, 'stop', 'safe', '--board', which))}",
+            f"ExecStopPost={_argv((*unit.command, 'stop', 'safe', '--board', which, *_shared(unit.options)))}",
         ]
     return lines
+
+
+def _shared(options: Sequence[str]) -> list[str]:
+    """What making safe has to know of a run, too: where its state lies, and by what lines are reached."""
+    return [word for name, value in pairwise(options) if name in _SHARED for word in (name, value)]
 
 
 def _failing(unit: Unit) -> list[str]:
