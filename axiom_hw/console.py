@@ -139,6 +139,12 @@ def tell_stop(runtime: Runtime) -> None:
     ))  # fmt: skip
 
 
+def tell_running(name: str, board: Board | None, duration_ns: int | None) -> None:
+    """That an application which prints nothing by itself is there, and how it ends."""
+    where = f" on the board {board.name}" if board is not None else ""
+    print(f"{name} runs{where}{'; Ctrl-C ends it' if duration_ns is None else ''}", file=sys.stderr, flush=True)
+
+
 def tell_engine(wanted: Engine, got: Engine) -> None:
     """Print, once in a process, that programs stay on the interpreter, and why."""
     if wanted is not got and not _TOLD:

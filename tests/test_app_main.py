@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import axiom_hw as hw
+from axiom_hw import console
 from axiom_hw.app import App
 from axiom_hw.backends.gpio import LineEvent
 from axiom_hw.backends.mock_gpio import MockRequest
@@ -55,6 +56,13 @@ def test_a_fault_is_told_once_and_counted_at_the_end(capsys: pytest.CaptureFixtu
     first, last = capsys.readouterr().err.splitlines()
     assert first.startswith("fault: broken at pc 0: reads 8 bytes at ")
     assert last == "broken: 5 of 5 runs faulted"
+
+
+def test_an_application_that_prints_nothing_says_on_hardware_that_it_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(App("x"), None, "--for", "5ms") == 0
+    assert capsys.readouterr() == ("", "x runs\n")
+    console.tell_running("lamp", parse_board("", "desk", "desk.toml"), None)
+    assert capsys.readouterr() == ("", "lamp runs on the board desk; Ctrl-C ends it\n")
 
 
 def test_records_that_found_no_room_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
