@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from axiom_hw.twin import Twin
 
+ROOT = Path(__file__).parents[2]
 if os.environ.get("AXIOM_TWIN") != "1":
     collect_ignore_glob = ["test_*.py"]
 
@@ -19,3 +22,15 @@ def twin() -> Iterator[Twin]:
     """The twin, booted once: tests leave its lines and registers as they should be for the next."""
     with Twin.boot(say=lambda line: print(line, file=sys.stderr)) as booted:
         yield booted
+
+
+@pytest.fixture(scope="session")
+def compiled() -> None:
+    """Compile here what the twin imports: it sees these files, and would compile them itself in each process."""
+    environment = {**os.environ, "AXIOM_INSIDE": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    collect = ("pytest", "-q", "--collect-only", "-p", "no:cacheprovider", "tests/backends", "tests/twin/inside")
+    for command in (("compileall", "-q", "axiom_hw", "demos", "tests"), collect):  # pytest compiles its asserts itself
+        subprocess.run(
+            (sys.executable, "-m", *command), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=False
+        )

@@ -5,8 +5,6 @@ Each starts Python there once, which on an emulated processor takes longer than 
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,30 +15,6 @@ from axiom_hw.twin import Twin
 ROOT = Path(__file__).parents[2]
 CONTRACTS = ("-m", "real", "tests/backends")
 INSIDE = ("tests/twin/inside",)
-
-
-@pytest.fixture(scope="session")
-def compiled() -> None:
-    """Compile here what the twin imports: it sees these files, and would compile them itself in each process."""
-    environment = {**os.environ, "AXIOM_INSIDE": "1"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    for command in (
-        ("compileall", "-q", "axiom_hw", "demos", "tests"),
-        (
-            "pytest",
-            "-q",
-            "--collect-only",
-            "-p",
-            "no:cacheprovider",
-            "-m",
-            "real or not real",
-            "tests/backends",
-            *INSIDE,
-        ),
-    ):  # the second for what pytest makes of asserts
-        subprocess.run(
-            (sys.executable, "-m", *command), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=False
-        )
 
 
 @pytest.mark.usefixtures("compiled")
