@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-kill test-loss test-arm test-walk test-wheel deploy deploy-status deploy-logs deploy-rollback deploy-uninstall test-deploy lint fuzz soak bench bench-native docs docs-site docs-links objects clean
+.PHONY: help setup demo test test-slow test-kill test-loss test-arm test-walk test-wheel deploy deploy-status deploy-logs deploy-rollback deploy-uninstall test-deploy lint fuzz soak bench bench-native bench-twin docs docs-site docs-links objects clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -68,6 +68,10 @@ bench: setup  ## events a second and ns a dispatch, as ratios in one run
 
 bench-native: setup  ## native code against gcc, clang and the kernel, as ratios in one run; BENCH=... for less
 	$(BIN)/python -m tests.bench.native $(BENCH)
+
+bench-twin: setup  ## from an edge to an output on a real kernel: native pump, C loop, gpiod, lgpio, gpiozero (on Debian)
+	$(BIN)/axiom-hw twin setup
+	$(BIN)/python -m tests.bench.latency $(BENCH)
 
 # Deploys: HOST=pi@raspberrypi.local, and APP=demos/button.py or NAME=button; docs/deploy.md has the others. NAME and the
 # like count where they are said to make; some systems have them in every environment.
