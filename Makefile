@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-kill test-loss test-arm test-walk test-wheel deploy deploy-status deploy-logs deploy-rollback deploy-uninstall test-deploy lint fuzz soak bench bench-native bench-twin docs docs-site docs-links objects clean
+.PHONY: help setup demo test test-slow test-kill test-loss test-arm test-walk test-wheel deploy deploy-status deploy-logs deploy-rollback deploy-uninstall test-deploy lint fuzz soak bench bench-native bench-twin docs docs-site docs-links objects clean twin twin-deps
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -39,6 +39,13 @@ test-slow: setup  ## what `make test` tries a part of, whole: all vectors as bot
 
 test-kill: setup  ## 100 processes killed under load: outputs safe within 200 ms, a latched stop still latched
 	KILLS=$${KILLS:-100} $(BIN)/pytest tests/kill -s
+
+twin: setup  ## a Pi 5's twin in QEMU, left on for other terminals (on Debian; builds its kernel once)
+	$(BIN)/axiom-hw twin setup
+	$(BIN)/axiom-hw twin boot
+
+twin-deps: setup  ## installs what the twin needs, on Debian; says the line for sudo without root
+	$(BIN)/axiom-hw twin setup
 
 test-twin: setup  ## a stock kernel in QEMU with a Pi 5's lines and sensors: contract suites, demos, latency (on Debian)
 	$(BIN)/axiom-hw twin setup
