@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-kill test-loss test-arm test-walk test-wheel deploy deploy-status deploy-logs deploy-rollback deploy-uninstall test-deploy lint fuzz soak bench bench-native bench-twin docs docs-site docs-links objects clean twin twin-deps
+.PHONY: help setup demo test test-slow test-kill test-loss test-systemd test-arm test-walk test-wheel deploy deploy-status deploy-logs deploy-rollback deploy-uninstall test-deploy lint fuzz soak bench bench-native bench-twin docs docs-site docs-links objects clean twin twin-deps
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -46,6 +46,9 @@ twin: setup  ## a Pi 5's twin in QEMU, left on for other terminals (on Debian; b
 
 twin-deps: setup  ## installs what the twin needs, on Debian; says the line for sudo without root
 	$(BIN)/axiom-hw twin setup
+
+test-systemd: setup  ## services under a real systemd in namespaces: ready, watchdog, exit codes (as root, 15 seconds)
+	AXIOM_SYSTEMD=1 $(BIN)/pytest tests/systemd
 
 test-twin: setup  ## a stock kernel in QEMU with a Pi 5's lines and sensors: contract suites, demos, latency (on Debian)
 	$(BIN)/axiom-hw twin setup
