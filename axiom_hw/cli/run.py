@@ -142,7 +142,7 @@ def _program(path: Path, board: str | None) -> tuple[App, Callable[[], None]]:
     app.scenario(partial(show_outputs, app))
     for verified in app.load(path):
         spec = verified.spec
-        print(f"{spec.name} on {spec.section}: at most {verified.worst_case_insns} instructions a run", file=sys.stderr)
+        say(f"{spec.name} on {spec.section}: at most {verified.worst_case_insns} instructions a run", Priority.INFO)
     for name, found in app.maps.items():
         if isinstance(found, RingBuf):
             app.ringbuf(name)
