@@ -160,8 +160,8 @@ def _shared(options: Sequence[str]) -> list[str]:
 def _failing(unit: Unit) -> list[str]:
     return [
         f"WatchdogSec={unit.watchdog_s}",
-        "TimeoutStartSec=90",
-        "TimeoutStopSec=30",
+        "TimeoutStartSec=120",
+        "TimeoutStopSec=25",
         "# The process alone is told to end. Its supervisor, in the same unit, makes outputs safe where it can't.",
         "KillMode=mixed",
         "Restart=on-failure",
