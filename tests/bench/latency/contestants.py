@@ -114,8 +114,10 @@ class Running:
     def close(self) -> None:
         """End it."""
         with suppress(ProcessLookupError):
+            os.killpg(
+                self._process.pid, signal.SIGCONT
+            )  # first: of a process that is stopped, any thread takes a signal
             os.killpg(self._process.pid, signal.SIGTERM)
-            os.killpg(self._process.pid, signal.SIGCONT)
         try:
             self._process.wait(PATIENCE_S)
         except TimeoutExpired:
