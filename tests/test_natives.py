@@ -23,6 +23,7 @@ from axiom_hw.bpf.spec import MapSpec, MapType, ProgramSpec
 from axiom_hw.bpf.verified import Verified
 from axiom_hw.bpf.verifier import verify
 from axiom_hw.clock import MonotonicClock
+from axiom_hw.engines import Loaded
 from axiom_hw.events import Edge, ctx_of
 from axiom_hw.hooks import Grace
 from axiom_hw.pump import Pump
@@ -164,6 +165,20 @@ def test_an_edge_drives_a_line(bench: Bench) -> None:
     assert link.faults == 0
     assert bench.runtime.gpio is not None
     assert bench.runtime.gpio.error is None
+
+
+def test_a_program_may_ask_for_the_time_and_drive_a_line(bench: Bench) -> None:
+    """Both read the clock: the program by its helper, and the guard's rules in the program's own code."""
+    text = FOLLOW.replace("drive:\n", "drive:\n    call ktime_get_ns\n    if r0 == 0 goto end\n").replace(
+        "    r0 = 0\n    exit", "end:\n    r0 = 0\n    exit"
+    )
+    link = bench.runtime.attach(bench.program(text=text), bench.maps, "gpio/button")
+    bench.runtime.loader.settle(20)
+    assert isinstance(link.program, Loaded)
+    assert (link.program.engine is Engine.INTERP) == (bench.runtime.loader.engine is Engine.INTERP)
+    bench.kernel.wire.edge(17, Edge.RISING)
+    until(lambda: link.runs == 1)
+    until(lambda: bench.kernel.lines.written == [(1, 1)])
 
 
 def test_the_engine_decides_who_reads(bench: Bench) -> None:

@@ -103,7 +103,8 @@ def lift(
     )  # fmt: skip
     functions = [*(_function(code, unit, start) for start in code.callees_first()), closing(unit)]
     declared = [_memory(n, live, n in unit.constants) for n, live in enumerate(maps)]
-    ends = [raw.text(), text_of(unit.prelude), locations.metadata() if locations is not None else ""]
+    operations = raw.text()
+    ends = [operations, text_of(unit.prelude, operations), locations.metadata() if locations is not None else ""]
     return "\n".join([*declared, *sorted(unit.externals), *functions, *ends])
 
 

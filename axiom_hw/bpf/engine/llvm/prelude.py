@@ -147,7 +147,8 @@ quiet:
 _CLOCK: Final = """\
 define internal i64 @monotonic_ns() alwaysinline nounwind {
   %time = alloca { i64, i64 }
-  %failed = call i32 @clock_gettime(i32 1, ptr %time)
+  %at = ptrtoint ptr %time to i64
+  %failed = call i32 @clock_gettime(i32 1, i64 %at)
   %s = load i64, ptr %time
   %ns_at = getelementptr i8, ptr %time, i64 8
   %ns = load i64, ptr %ns_at
@@ -166,14 +167,16 @@ TEXT: Final[Mapping[str, str]] = {
 }
 _NEEDS: Final[Mapping[str, str]] = {
     "wake": "declare i64 @helper_wake(ptr, i64, i64, i64, i64, i64) nounwind",
-    "monotonic_ns": "declare i32 @clock_gettime(i32, ptr) nounwind",
+    "monotonic_ns": "declare i32 @clock_gettime(i32, i64) nounwind",
 }
 
 # What branches cost: !0 nearly always taken, !1 nearly never.
 _WEIGHTS: Final = '!0 = !{!"branch_weights", i32 2000, i32 1}\n!1 = !{!"branch_weights", i32 1, i32 2000}'
 
 
-def text_of(names: Iterable[str]) -> str:
-    """The pieces of these names, and what they rely on."""
-    wanted = sorted(names)
-    return "\n".join([*(TEXT[name] for name in wanted), *(_NEEDS[n] for n in wanted if n in _NEEDS), _WEIGHTS])
+def text_of(names: Iterable[str], beside: str = "") -> str:
+    """The pieces of these names, and what they rely on but for what the text `beside` them declares: LLVM takes a
+    declaration once. It writes addresses for C functions as numbers, and so do pieces."""
+    wanted, there = sorted(names), set(beside.splitlines())
+    needs = [_NEEDS[name] for name in wanted if name in _NEEDS and _NEEDS[name] not in there]
+    return "\n".join([*(TEXT[name] for name in wanted), *needs, _WEIGHTS])
