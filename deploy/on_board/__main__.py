@@ -25,6 +25,7 @@ def main() -> int:
     words = _parser().parse_args()
     os.umask(0o022)
     os.chdir("/")
+    os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # groupadd, for who logs in as root
     place = Place(Path(words.root), words.name)
     try:
         return _run(place, words)

@@ -23,23 +23,32 @@ if os.environ.get("AXIOM_DEPLOY") == "1":
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
     @pytest.fixture(scope="session")
-    def wheel(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """axiom_hw as it is when the tests begin, whatever is edited meanwhile."""
+    def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """The repository as it is when the tests begin."""
+        copied = tmp_path_factory.mktemp("source")
+        for name in ("axiom_hw", "boards", "demos", "deploy"):
+            shutil.copytree(REPOSITORY / name, copied / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(REPOSITORY / name, copied)
+        return copied
+
+    @pytest.fixture(scope="session")
+    def wheel(source: Path, cache: Path) -> Path:
+        """axiom_hw of that copy."""
         from axiom_deploy.own_wheel import own_wheel
 
-        built = own_wheel(REPOSITORY, cache / "axiom-hw/deploy")
-        return Path(shutil.copy(built, tmp_path_factory.mktemp("wheel")))
+        return own_wheel(source, cache / "axiom-hw/deploy")
 
     @pytest.fixture
-    def rig(tmp_path: Path, cache: Path, wheel: Path) -> Iterator[Rig]:
+    def rig(tmp_path: Path, source: Path, cache: Path, wheel: Path) -> Iterator[Rig]:
         """A board without anything on it."""
         if not Path(SSHD).exists():
             pytest.fail(f"there is no {SSHD}: sudo apt install openssh-server; `make test-deploy` does it as root")
-        with Rig(tmp_path, wheel, cache) as made:
+        with Rig(tmp_path, source, wheel, cache) as made:
             yield made
 
     @pytest.fixture(scope="module")
-    def board(tmp_path_factory: pytest.TempPathFactory, cache: Path, wheel: Path) -> Iterator[Rig]:
+    def board(tmp_path_factory: pytest.TempPathFactory, source: Path, cache: Path, wheel: Path) -> Iterator[Rig]:
         """A board that the tests of one file share, in their order."""
-        with Rig(tmp_path_factory.mktemp("board"), wheel, cache) as made:
+        with Rig(tmp_path_factory.mktemp("board"), source, wheel, cache) as made:
             yield made

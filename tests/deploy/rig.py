@@ -40,6 +40,7 @@ class Rig:
     """A board, and the laptop in front of it. Use as a context."""
 
     tree: Path
+    source: Path  # a copy of the repository: what is edited meanwhile changes no release
     wheel: Path
     cache: Path
     python: str = "/usr/bin/python3"
@@ -77,13 +78,14 @@ class Rig:
             **{key: value for key, value in os.environ.items() if key != "SSH_AUTH_SOCK"},
             "HOST": self.host, "KEY": str(self.tree / "key"), "KNOWN_HOSTS": str(self.tree / "known_hosts"),
             "SSH_CONFIG": str(self.tree / "ssh_config"), "BOARD_ROOT": str(self.root), "BOARD_PYTHON": self.python,
-            "WHEEL": str(self.wheel), "XDG_CACHE_HOME": str(self.cache), "SETTLE": "0.5", "COLUMNS": "200", **more,
+            "PYTHONPATH": str(self.source), "WHEEL": str(self.wheel),
+             "XDG_CACHE_HOME": str(self.cache), "SETTLE": "0.5", "COLUMNS": "200", **more,
         }  # fmt: skip
 
     def start(self, *words: str, **more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, str(REPOSITORY / "deploy"), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL, text=True, env=self.environment(**more), cwd=REPOSITORY,
+            [sys.executable, str(self.source / "deploy"), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, text=True, env=self.environment(**more), cwd=self.source,
         )  # fmt: skip
 
     def run(self, *words: str, **more: str) -> Said:
@@ -97,7 +99,7 @@ class Rig:
     def pyinfra(self, *words: str, **more: str) -> Said:
         done = subprocess.run(
             [str(Path(sys.executable).with_name("pyinfra")), "inventory.py", "deploy.py", *words],
-            cwd=REPOSITORY / "deploy",
+            cwd=self.source / "deploy",
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, check=False,
             env=self.environment(**more), timeout=300,
         )  # fmt: skip

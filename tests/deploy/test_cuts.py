@@ -41,7 +41,7 @@ def _kill_at(rig: Rig, app: Path, line: str, there: Callable[[], bool]) -> None:
         raise AssertionError(said)
     _until(there)
     process.kill()
-    process.wait()
+    process.communicate()
 
 
 def test_the_laptop_is_killed_in_every_step(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -119,8 +119,8 @@ def test_logs_follow(board: Rig, tmp_path_factory: pytest.TempPathFactory) -> No
         assert process.stdout is not None
         seen = [next(process.stdout) for _ in range(55)]  # more than the 50 that were there
     finally:
-        process.terminate()
-        process.wait()
+        process.kill()
+        process.communicate()
     assert "version 9: tick" in seen[-1]
 
 
