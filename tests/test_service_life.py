@@ -13,7 +13,9 @@ import pytest
 from axiom_hw.adapters.roll_call import Answering, RollCall
 from axiom_hw.app import App
 from axiom_hw.bpf.engine.choice import Engine
+from axiom_hw.bpf.engine.llvm.available import why_not
 from axiom_hw.errors import Fault
+from axiom_hw.events import Edge
 from axiom_hw.hooks import Link
 from axiom_hw.keys import ServiceKey
 from axiom_hw.options import Options
@@ -23,6 +25,7 @@ from axiom_hw.service.life import Life
 from axiom_hw.service.notify import Notifier
 from axiom_hw.service.self_test import HOOK
 from axiom_hw.service.service import Service, Watchdog
+from tests.pump_bench import PumpBench, key
 
 ON_MOCK = Options(mock=True, real_time=True, engine=Engine.INTERP)
 
@@ -95,6 +98,30 @@ def test_a_program_that_doesnt_end_is_named_by_its_hook() -> None:
         stuck.over.set()
         thread.join()
         assert life.silent() == (), "and all is well again"
+
+
+@pytest.mark.parametrize("loop", ["plain", "native"])
+def test_a_pump_that_waits_for_edges_is_well_and_a_program_in_it_is_named(loop: str) -> None:
+    if loop == "native" and (why := why_not()):
+        pytest.skip(why)
+    enter = None
+    if loop == "native":
+        from axiom_hw.pump.native import compiled_loop
+
+        enter = compiled_loop()
+    stuck = Stuck()
+    with living() as (runtime, life), PumpBench(enter, registry=runtime.registry) as bench:
+        runtime.registry.attach(stuck, key(17, Edge.RISING))
+        for _ in range(2):
+            life.ask()
+            assert soon(lambda: not life.silent()), life.silent()
+        bench.wire.edge(17)
+        assert stuck.runs.wait(10)
+        life.ask()
+        assert soon(lambda: len(life.silent()) == 1)
+        assert life.silent() == ("a program on gpio/0/line17/rising doesn't end",)
+        stuck.over.set()
+        assert soon(lambda: not life.silent())
 
 
 def test_timers_that_hang_let_no_event_through() -> None:
