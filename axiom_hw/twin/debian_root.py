@@ -78,10 +78,11 @@ def kept_disk(image: Path, disk: Path) -> Path:
 
 def _build(work: Path, say: Say, log: Path) -> None:
     archive = work / "root.tar"
+    # In /var/tmp, because without root the tree belongs to another user, who can't pass through one's home directory.
     hooks = [f"--customize-hook={line}" for line in _settings()]
     run_tool(
         "mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", *hooks, SUITE, archive,
-        env={**os.environ, "LC_ALL": "C", "TMPDIR": str(work)}, log=log,
+        env={**os.environ, "LC_ALL": "C", "TMPDIR": "/var/tmp"}, log=log,
     )  # fmt: skip
     say("making its disk")
     tree = work / "tree"

@@ -92,7 +92,6 @@ def newer_kernel(say: Say, cache: Path | None = None) -> Built:
 
 
 def _build(cache: Path, say: Say, *, only_new: bool) -> Built:
-    target = cache / "unknown"
     downloads = cache / ".downloads"
     try:
         apt = Apt(downloads, say)
@@ -101,9 +100,9 @@ def _build(cache: Path, say: Say, *, only_new: bool) -> Built:
         if not (only_new and is_whole(target)):
             with building(target, _ROOM) as work:
                 _build_in(work, chosen, apt, say, cache / "build.log")
+        return Built(target, chosen.release)
     finally:
         shutil.rmtree(downloads, ignore_errors=True)
-    return Built(target, chosen.release)
 
 
 def _build_in(work: Path, chosen: Kernel, apt: Apt, say: Say, log: Path) -> None:

@@ -91,8 +91,12 @@ class Twin:
         hardware = _hardware(root, memory_mb, processors, ssh, disk, say)
         key = authorize(authorized_key) if authorized_key else []
         twin = cls._start(root, replace(hardware, counted=counted), time.monotonic(), timeout_s)
-        if key:
-            twin.run(key).check()
+        try:
+            if key:
+                twin.run(key).check()
+        except BaseException:
+            twin.cut()
+            raise
         return twin
 
     @classmethod
@@ -263,4 +267,4 @@ def _ready(channel: Channel, machine: Machine, timeout_s: float) -> bytes:
 
 def _gone(machine: Machine) -> TwinError:
     machine.wait(_OFF_S)
-    return TwinError("the twin", f"has gone off; its console's last lines:\n{machine.console() or '    | (none)'}")
+    return TwinError("the twin", f"has gone off; its console's last lines:\n{machine.console()}")
