@@ -21,9 +21,9 @@ from axiom_hw.twin.tools import last_lines, missing_tool
 
 QEMU: Final = "qemu-system-x86_64"
 SERIAL_PORTS: Final = 3  # as guest/devices.py names them: two of virtio, one UART
-# Documentation/admin-guide/kernel-parameters.txt. Where QEMU translates and the host is busy, tests of timers fail that
-# would never fail on a board, and mitigations cost time that no attacker is there for. What is blacklisted takes a third
-# of the kernel's start: tests of ciphers, keys of signers.
+# Documentation/admin-guide/kernel-parameters.txt. Where QEMU translates and the host is busy, the kernel's own tests of
+# timers fail, and mitigations cost time though no attacker is there. What is blacklisted takes a third of its start:
+# tests of ciphers, keys of signers.
 _KERNEL_LINE: Final = (
     "console=ttyS0 quiet panic=-1 net.ifnames=0 no_timer_check tsc=reliable nosoftlockup mitigations=off "
     "rcupdate.rcu_cpu_stall_suppress=1 cryptomgr.notests initcall_blacklist="
