@@ -13,7 +13,7 @@ from axiom_deploy.bundle import HERE, Bundle, make_bundle
 from axiom_deploy.checks import check_board, check_space
 from axiom_deploy.observing import Observed
 from axiom_deploy.settings import Settings
-from axiom_deploy.shared import agent, block, sha256, without_block
+from axiom_deploy.shared import agent, sha256, with_block
 from axiom_deploy.verifying import Application
 from axiom_deploy.wheels import Wheel, wheelhouse
 
@@ -126,9 +126,7 @@ def _host(seen: Observed, bundle: Bundle, settings: Settings) -> Iterator[Change
         yield Change(Step.HOST, name, _diff(name, seen.rules, bundle.rules))
     if seen.config is None:
         return
-    bare = without_block(seen.config, settings.name)
-    gap = "" if bare.endswith("\n") or not bundle.config or not bare else "\n"
-    wanted = bare + gap + block(settings.name, bundle.config)
+    wanted = with_block(seen.config, settings.name, bundle.config)
     if wanted.rstrip("\n") != seen.config.rstrip("\n"):
         name = "/boot/firmware/config.txt"
         yield Change(Step.HOST, f"{name}, with a backup; REBOOT REQUIRED afterwards", _diff(name, seen.config, wanted))

@@ -7,6 +7,7 @@ import io
 import zipfile
 from collections.abc import Callable, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
+from types import ModuleType
 from typing import Final
 
 from axiom_deploy.observing import ON_BOARD
@@ -15,16 +16,18 @@ _TEXTS: Final = ("observe.py", "hold.py")  # travel by themselves, in commands
 _SHEBANG: Final = b"#!/usr/bin/env python3\n"
 
 
-def _boot_config() -> tuple[Callable[[str, Sequence[str]], str], Callable[[str, str], str]]:
+def _boot_config() -> ModuleType:
     spec = spec_from_file_location("axiom_on_board_boot_config", ON_BOARD / "boot_config.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.block, module.without_block
+    return module
 
 
-block, without_block = _boot_config()
+_SHARED: Final = _boot_config()
+with_block: Final[Callable[[str, str, Sequence[str]], str]] = _SHARED.with_block
+without_block: Final[Callable[[str, str], str]] = _SHARED.without_block
 
 
 def agent() -> bytes:

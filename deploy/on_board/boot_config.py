@@ -24,3 +24,10 @@ def without_block(text: str, name: str) -> str:
         if line.strip() == end:
             inside = False
     return "".join(kept)
+
+
+def with_block(text: str, name: str, lines: Sequence[str]) -> str:
+    """A config.txt with these lines for an application, in the place of others of its own; all else stays as it is."""
+    bare = without_block(text, name)
+    gap = "\n" if lines and bare and not bare.endswith("\n") else ""
+    return bare + gap + block(name, lines)

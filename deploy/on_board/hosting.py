@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import units
 from activating import disable
-from boot_config import block, without_block
+from boot_config import with_block
 from place import Place, Trouble, remove, write_whole
 
 _BOOT_ID: Final = Path("proc/sys/kernel/random/boot_id")
@@ -84,12 +84,10 @@ def boot_id(root: Path) -> str:
 
 def _configure(place: Place, lines: Sequence[str]) -> None:
     text = place.config.read_text()
-    bare = without_block(text, place.name)
     backup = _backup(place)
-    if not lines and backup.exists() and backup.read_text().rstrip("\n") == bare.rstrip("\n"):
-        bare = backup.read_text()  # to the byte, whatever its last line ended with
-    gap = "" if bare.endswith("\n") or not lines or not bare else "\n"
-    wanted = bare + gap + block(place.name, lines)
+    wanted = with_block(text, place.name, lines)
+    if not lines and backup.exists() and backup.read_text().rstrip("\n") == wanted.rstrip("\n"):
+        wanted = backup.read_text()  # to the byte, whatever its last line ended with
     if wanted == text:
         return
     mode = place.config.stat().st_mode & 0o7777

@@ -79,7 +79,7 @@ class Rig:
             "HOST": self.host, "KEY": str(self.tree / "key"), "KNOWN_HOSTS": str(self.tree / "known_hosts"),
             "SSH_CONFIG": str(self.tree / "ssh_config"), "BOARD_ROOT": str(self.root), "BOARD_PYTHON": self.python,
             "PYTHONPATH": str(self.source), "WHEEL": str(self.wheel),
-             "XDG_CACHE_HOME": str(self.cache), "SETTLE": "0.5", "COLUMNS": "200", **more,
+            "XDG_CACHE_HOME": str(self.cache), "SETTLE": "0.5", "COLUMNS": "200", **more,
         }  # fmt: skip
 
     def start(self, *words: str, **more: str) -> subprocess.Popen[str]:

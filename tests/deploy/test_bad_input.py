@@ -174,18 +174,25 @@ def test_settings(board: Rig, app: Path, more: dict[str, str], sentence: str) ->
 def test_two_deploys_at_once(board: Rig, app: Path) -> None:
     """The second is told who the first is. The lock goes with that, also when it is killed."""
     assert board.deploy(app).status == 0
-    app.write_text(app.read_text().replace("version 1", "version 2"))
-    first = board.start("deploy", APP=str(app), SETTLE="5")
-    assert first.stdout is not None
-    next(line for line in first.stdout if "switch, and wait" in line and line.startswith("["))
-    second = board.run("rollback", NAME="beat")
-    assert second.status == 1
-    assert f"{board.host}: is being deployed to by " in second.text
-    assert "fix    wait until that is done; the lock goes with that process, also when it is killed" in second.text
-    assert "  being deployed to by " in board.run("status", NAME="beat").text
-    first.communicate()
-    assert first.returncode == 0
-    assert board.run("rollback", "--release", board.current("beat"), NAME="beat", SETTLE="0").status == 0
+    one = board.running("beat")
+    text = (Path(__file__).parents[2] / "deploy/on_board/hold.py").read_text()
+    words = [board.python, "-c", text, str(board.root), "beat", "ada@laptop"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        assert first.stdin is not None
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"held\n"
+        app.write_text(app.read_text().replace("version 1", "version 2"))
+        second = board.deploy(app)
+        assert second.status == 1
+        assert f"{board.host}: is being deployed to by ada@laptop, since " in second.text
+        assert "fix    wait until that is done; the lock goes with that process, also when it is killed" in second.text
+        assert second.text.endswith(f"{board.host}: the proven release {one} runs; mend it, and deploy again\n")
+        first.stdin.write(b".")
+        first.stdin.flush()
+        assert "  being deployed to by ada@laptop, since " in board.run("status", NAME="beat").text
+        first.kill()
+    third = board.deploy(app)
+    assert third.status == 0, third.text
 
 
 def test_a_full_disk(rig: Rig, app: Path) -> None:
