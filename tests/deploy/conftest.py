@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")  # before a fixture gives the tests their own
 collect_ignore_glob = [] if os.environ.get("AXIOM_DEPLOY") == "1" else ["test_*.py"]
 
 if os.environ.get("AXIOM_DEPLOY") == "1":
+    os.environ.setdefault("AXIOM_TWIN_CACHE", str(CACHE / "axiom-hw/twin"))
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "deploy"))
 
     from tests.deploy.rig import REPOSITORY, SSHD, Rig
@@ -20,7 +22,7 @@ if os.environ.get("AXIOM_DEPLOY") == "1":
     @pytest.fixture(scope="session")
     def cache() -> Path:
         """The laptop's own cache: what is downloaded once is downloaded once."""
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return CACHE
 
     @pytest.fixture(scope="session")
     def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
