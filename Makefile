@@ -83,10 +83,11 @@ bench-twin: setup  ## from an edge to an output on a real kernel: native pump, C
 	$(BIN)/axiom-hw twin setup
 	$(BIN)/python -m tests.bench.latency $(BENCH)
 
-# Deploys: HOST=pi@raspberrypi.local, and APP=demos/button.py or NAME=button; docs/deploy.md has the others. NAME and the
-# like count where they are said to make; some systems have them in every environment.
-DEPLOY_WORDS := HOST APP NAME BOARD ARGS NETWORK FORCE KEEP SETTLE WHEEL KEY
-$(foreach word,$(DEPLOY_WORDS),$(if $(filter environment,$(origin $(word))),$(eval unexport $(word))))
+# Deploys: HOST=pi@raspberrypi.local, and APP=demos/button.py or NAME=button; docs/deploy.md has the others. NAME counts
+# where it is said to make: some systems have one in every environment.
+ifeq ($(origin NAME),environment)
+unexport NAME
+endif
 
 $(VENV)/.deploy: $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[deploy]'
