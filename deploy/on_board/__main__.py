@@ -12,7 +12,7 @@ from pathlib import Path
 
 from activating import Settings, check, clear_up, detached
 from building import build
-from hosting import prepare, uninstall
+from hosting import prepare, remember, uninstall
 from place import Busy, Place, Trouble, locked
 
 _WAIT_S = 60
@@ -48,10 +48,16 @@ def _run(place: Place, words: argparse.Namespace) -> int:
         case "activate":
             return detached(place, words.release, settings)
         case "rollback":
-            return detached(place, words.release or _before(place), settings)
+            release = words.release or _before(place)
+            if release not in place.sealed():
+                raise Trouble(f"there is no release {release}; there are {', '.join(place.sealed()) or 'none'}")
+            with locked(place.step_lock, _WAIT_S):
+                prepare(place, release)  # what its board file needs, which a later one may have given up
+            return detached(place, release, settings)
     with locked(place.step_lock, _WAIT_S):
         match words.verb:
             case "build":
+                remember(place)
                 clear_up(place)
                 build(place, words.release, words.digest)
             case "prepare":

@@ -19,6 +19,12 @@ _SUBSYSTEMS: Final = ("gpio", "pwm", "iio", "i2c-dev", "tty")
 _STATE: Final = ("var/lib/axiom_hw", "var/lib/private/axiom_hw", "var/cache/axiom_hw", "var/cache/private/axiom_hw")
 
 
+def remember(place: Place) -> None:
+    """Note what was there before the first deploy, for the day on which all is taken away."""
+    if not (place.base / "made.json").exists():
+        write_whole(place.base / "made.json", json.dumps(_made(place)).encode())
+
+
 def prepare(place: Place, ident: str) -> None:
     """Bring the board to what the manifest of a release says. What is so already isn't touched."""
     manifest = json.loads((place.release(ident) / "manifest.json").read_text())
@@ -66,11 +72,12 @@ def uninstall(place: Place, *, forget_stop: bool) -> None:
         for group in made["groups"]:
             if _has_group(place, group):
                 _user_tool(place, "groupdel", group)
-    elif made["groups"]:  # the others use them: the next one that goes takes them along
-        heir = place.others()[0] / "made.json"
-        theirs = json.loads(heir.read_text())
+    else:  # the others use groups and state, too: the last one that goes takes them along
+        heir = Place(place.root, place.others()[0].name)
+        theirs = _made(heir)
         theirs["groups"] = sorted({*theirs["groups"], *made["groups"]})
-        write_whole(heir, json.dumps(theirs).encode())
+        theirs["state_was_there"] = made["state_was_there"]
+        write_whole(heir.base / "made.json", json.dumps(theirs).encode())
     remove(place.base)  # last: whoever was cut off begins again, and still knows what was made
     if last and place.base.parent.is_dir():
         place.base.parent.rmdir()
@@ -88,6 +95,8 @@ def _configure(place: Place, lines: Sequence[str]) -> None:
     wanted = with_block(text, place.name, lines)
     if not lines and backup.exists() and backup.read_text().rstrip("\n") == wanted.rstrip("\n"):
         wanted = backup.read_text()  # to the byte, whatever its last line ended with
+    if not lines:
+        remove(place.base / "reboot.json")
     if wanted == text:
         return
     mode = place.config.stat().st_mode & 0o7777
