@@ -80,6 +80,7 @@ def _change(session: Session, words: argparse.Namespace) -> None:
         if words.verb == "rollback":
             done = session.agent(seen, "rollback", *([words.release] if words.release else []))
         else:
+            session.tidy(seen)
             done = session.agent(seen, *(["--forget-stop"] if words.forget_stop else []), "uninstall")
     finally:
         hold.let_go()

@@ -28,6 +28,7 @@ class Observed:
     compatible: tuple[str, ...]
     free: int
     uid: int
+    home: str
     systemd: bool
     agent: str
     wheels: frozenset[str]
@@ -81,7 +82,7 @@ def read_observed(found: dict[str, Any]) -> Observed:
     return Observed(
         python=(major, minor, micro), executable=found["executable"], machine=found["machine"],
         libc=(found["libc"][0], found["libc"][1]), markers=found["markers"], model=found["model"],
-        compatible=tuple(filter(None, found["compatible"])), free=found["free"], uid=found["uid"],
+        compatible=tuple(filter(None, found["compatible"])), free=found["free"], uid=found["uid"], home=found["home"],
         systemd=found["systemd"], agent=found["agent"], wheels=frozenset(found["wheels"]),
         digests={name: marks["digest"] for name, marks in releases.items() if marks["digest"]},
         proven=frozenset(name for name, marks in releases.items() if marks["proven"]),

@@ -87,27 +87,32 @@ class Session:
         )  # fmt: skip
 
     def put(self, data: bytes, path: str, digest: str, seen: Observed) -> None:
-        """Send a file that is there whole or not at all. Raises `DeployError`, `Cut`."""
-        part = f"{path}.part"
-        folder = path.rpartition("/")[0]
-        sudo = {"_sudo": True} if seen.uid else {}
-        self.need(self.as_root(["mkdir", "-p", folder], seen), f"{folder} can't be made")
+        """Send a file that is there whole or not at all. Raises `DeployError`, `Cut`.
+
+        It goes to the home of who logs in, where nobody else writes, and from there, as root, into place.
+        """
+        stage, part, folder = self._stage(seen), f"{path}.part", path.rpartition("/")[0]
         try:
-            sent = self.host.put_file(io.BytesIO(data), part, **sudo)
-        except (EOFError, SSHException) as error:
-            raise Cut(self.where, f"the connection was cut while {path} was sent") from error
-        except OSError as error:
+            self.host.put_file(io.BytesIO(data), stage)
+        except (OSError, EOFError, SSHException) as error:
             if not self.alive():
                 raise Cut(self.where, f"the connection was cut while {path} was sent") from error
-            self.as_root(["rm", "-f", part], seen)
-            raise DeployError(
-                self.where, f"{path} can't be written: {error.strerror or error}", "is its disk full? df -h"
-            ) from None
-        if not sent:
-            self.as_root(["rm", "-f", part], seen)
-            raise DeployError(self.where, f"{path} can't be written", "is its disk full? df -h")
-        text = f"echo '{digest}  {part}' | sha256sum -c --status - && mv -f {shlex.quote(part)} {shlex.quote(path)}"
-        self.need(self.as_root(["sh", "-c", text], seen), f"{path} arrived damaged")
+            self.as_root(["rm", "-f", stage], seen)
+            raise DeployError(self.where, f"{stage} can't be written: {error}", "is its disk full? df -h") from None
+        stage, part, folder, path = (shlex.quote(word) for word in (stage, part, folder, path))
+        text = (
+            f"mkdir -p {folder} && cp {stage} {part} && echo {digest}\\ \\ {part} | sha256sum --check --status - && "
+            f"mv -f {part} {path}; code=$?; rm -f {stage} {part}; exit $code"
+        )
+        self.need(self.as_root(["sh", "-c", text], seen), f"{path} didn't arrive whole")
+
+    def tidy(self, seen: Observed) -> None:
+        """Remove what a cut left of a file on its way. Raises `Cut`."""
+        self.as_root(["rm", "-f", self._stage(seen)], seen)
+
+    def _stage(self, seen: Observed) -> str:
+        home = seen.home if self.settings.root == "/" else f"{self.settings.root}/tmp"
+        return f"{home}/.axiom-{self.settings.name}.upload"
 
     def need(self, done: Done, problem: str) -> Done:
         """The command, where it succeeded. Raises `DeployError`."""

@@ -130,7 +130,7 @@ def main(root: str, name: str) -> None:
         "compatible": text(root, "proc/device-tree/compatible").split("\0"),
         "free": space(base),
         "uid": os.geteuid(),
-        "user": os.environ.get("USER", ""),
+        "home": os.getcwd(),
         "systemd": bool(ask("systemctl", "--version")),
         "agent": digest(os.path.join(base, "agent.pyz")),
         "wheels": [one for one in listed(base, "wheels") if os.path.exists(wheel_in(base, one))],

@@ -23,7 +23,7 @@ MODEL: Final = "Raspberry Pi 5 Model B Rev 1.0"
 CONFIG: Final = "# For more options see http://rptl.io/configtxt\ndtparam=audio=on\n\n[cm5]\ndtoverlay=dwc2\n"
 _DIRECTORIES: Final = (
     "etc/systemd/system/multi-user.target.wants",
-    "etc/udev/rules.d", "opt", "run", "var/lib", "var/cache", "boot/firmware", "proc/device-tree",
+    "etc/udev/rules.d", "opt", "run", "var/lib", "var/cache", "boot/firmware", "proc/device-tree", "tmp",
 )  # fmt: skip
 
 

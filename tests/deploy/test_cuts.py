@@ -69,6 +69,7 @@ def test_the_laptop_is_killed_in_every_step(rig: Rig, tmp_path_factory: pytest.T
     last = rig.deploy(app, BOARD=str(folder / "gps.toml"))
     assert (last.status, f"release {two} of beat runs; 0 changes" in last.text) == (0, True), last.text
     assert not list((rig.root / "run").glob("axiom-*.lock"))
+    assert not list((rig.root / "tmp").iterdir())
 
 
 def test_the_agent_is_killed_in_the_switch(board: Rig, tmp_path_factory: pytest.TempPathFactory) -> None:
