@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from axiom_hw.recorder import blocks
-from tests.test_docs import ROOT, run, sessions
+from tests.console_blocks import sessions
+from tests.test_docs import ROOT, run
 
 PAGE = (ROOT / "docs/record-and-replay.md").read_text()
 _CHANGING = (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", r"\b[0-9a-f]{12,16}\b", r"\d+ bytes", r"[\d.]+ for each event")

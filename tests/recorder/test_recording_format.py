@@ -22,6 +22,7 @@ from axiom_hw.recorder.hook_names import key_of, layout_of
 from axiom_hw.recorder.reading import parse_recording, read_recording, told_damage
 from axiom_hw.recorder.stream import Stream
 from tests.recorder.sessions import HEADER, entries, keys, press, recorded, written
+from tests.thorough import tries
 
 PRESSES = [press(1_000_000 * n, n % 2, n) for n in range(1, 13)]
 
@@ -34,10 +35,11 @@ def test_each_key_is_read_back_from_its_text(key: HookKey) -> None:
 
 def test_every_kind_of_hook_has_a_name_in_recordings() -> None:
     kinds = {kind.__name__.removesuffix("Key").lower() for kind in get_args(HookKey)}
-    assert kinds == set(HOOKS)
+    assert kinds - {"service"} == set(HOOKS), "what a service asks itself is nobody else's affair"
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.thorough
+@settings(max_examples=tries(60, 300), deadline=None)
 @given(entries())
 def test_any_entries_come_back_as_they_were(given_entries: list) -> None:
     with TemporaryDirectory() as directory:

@@ -12,7 +12,8 @@ import pytest
 from axiom_hw.bench import Later, MockBench, MotorModel, ThermalModel
 from axiom_hw.bench.faults import Fault
 from axiom_hw.bench.probes import Probe
-from tests.test_docs import blocks, run, sessions
+from tests.console_blocks import sessions
+from tests.test_docs import blocks, run
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/mock-bench.md").read_text()
