@@ -91,9 +91,16 @@ def _environment(place: Place, release: Path) -> None:
     ))  # fmt: skip
     _run(
         [str(venv / "bin/python"), str(pip / "pip"), "--disable-pip-version-check", "install", "--no-index",
-         "--no-deps", "--require-hashes", "--no-cache-dir", "--quiet", "--requirement", str(listing)],
+         "--no-deps", "--require-hashes", "--no-cache-dir", "--no-compile", "--quiet", "--requirement", str(listing)],
         "installing the wheels failed",
     )  # fmt: skip
+    _compile(venv)
+
+
+def _compile(venv: Path) -> None:
+    """Byte code of axiom_hw; that of what it imports comes by verifying. All of it would take a small board minutes."""
+    packages = [str(path) for path in (venv / "lib").glob("python3.*/site-packages/axiom_hw")]
+    _run([str(venv / "bin/python"), "-m", "compileall", "-q", *packages], "compiling axiom_hw failed")
 
 
 def _verify(release: Path) -> None:
@@ -108,7 +115,7 @@ def _run(words: list[str], problem: str, cwd: Path | None = None) -> None:
     try:
         done = subprocess.run(
             words, capture_output=True, text=True, timeout=_PIP_S, check=False, stdin=subprocess.DEVNULL, cwd=cwd,
-            errors="replace", env={**os.environ, "PYTHONNOUSERSITE": "1"},
+            errors="replace", env={**os.environ, "PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": ""},
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise Trouble(f"{problem}: it took more than {_PIP_S} s") from None
