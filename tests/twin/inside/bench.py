@@ -27,7 +27,7 @@ from axiom_hw.runtime import Runtime
 from axiom_hw.sources import Devices
 
 DEMOS = Path(__file__).parents[3] / "demos"
-PATIENCE_S = 120.0  # a Python on an emulated processor takes long to start
+PATIENCE_S = 200.0  # a Python on an emulated processor takes long to start
 
 
 def opened(board: Board, engine: Engine, errors: list[AxiomError]) -> Runtime:

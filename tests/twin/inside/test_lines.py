@@ -39,14 +39,8 @@ def test_a_line_that_another_process_holds_is_told_with_its_name() -> None:
         os.read(ours, 1)
         with pytest.raises(BackendError) as caught, real_runtime(BENCH):
             pass
-        assert (
-            str(caught.value)
-            == (
-                'line 17 of pinctrl-rp1: is in use by "gpiomon" (EBUSY)\n    fix    end that program, or give this one '
-                "another line; a kernel driver lets go when its overlay is removed"
-            )
-            or caught.value.problem == 'is in use by "gpiomon"'
-        )
+        assert (caught.value.place, caught.value.problem) == ("line 17 of pinctrl-rp1", 'is in use by "gpiomon"')
+        assert caught.value.fix.startswith("end that program, or give this one another line")
         machine = survey()
         (chip,) = machine.gpio
         assert chip.info is not None
@@ -65,7 +59,8 @@ def expander() -> Iterator[Path]:
     (device / "live").write_text("1")
     until(lambda: Path("/dev", (bank / "chip_name").read_text().strip()).exists(), 10)
     yield device
-    (device / "live").write_text("0")
+    if (device / "live").read_text().strip() == "1":
+        (device / "live").write_text("0")
     bank.rmdir()
     device.rmdir()
 
