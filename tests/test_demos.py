@@ -90,7 +90,7 @@ def test_make_demo_runs_both_and_ends_by_itself() -> None:
     # On a real clock and a busy machine the map may be a tick ahead of a record that is read late; never behind it.
     assert all(said == "agrees" or int(said.split()[1]) > int(ring) for _, ring, said in ticks)
     others = sorted({path.stem for path in (ROOT / "demos").glob("[a-z]*.py")} - {"heartbeat", "button"})
-    before, _, rest = out.partition(f"(axiom-hw run demos/button.py --mock)\n\n{BUTTON}\n")
+    before, _, rest = out.partition(f"(axiom-hw demo button --mock)\n\n{BUTTON}\n")
     assert before
     assert rest.splitlines()[1:] == [f"  {', '.join(others)}"]
 

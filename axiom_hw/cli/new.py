@@ -89,7 +89,7 @@ def _board_with_chip(name: str) -> Board:
         if found.chips and found.model:
             fitting.append(other)
     problem = "names no chip for a button and an LED" if not board.chips else "names no model of machine"
-    raise BoardError(f"board `{name}`", problem, f"begin with a board that does: --board {' or '.join(fitting)}")
+    raise BoardError(f"board `{board.name}`", problem, f"begin with a board that does: --board {' or '.join(fitting)}")
 
 
 def _refuse_name(project: str, name: str) -> None:
