@@ -22,8 +22,7 @@ def test_the_page_on_deploying(rig: Rig, tmp_path: Path, monkeypatch: pytest.Mon
     """In a clone, with the project as pages 1 to 3 leave it. The Pi is another host, which has no pins."""
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    os.utime(clone / "pyproject.toml", (0, 0))  # older than what `make setup` made of it
-    (clone / ".venv").symlink_to(sys.prefix)
+    _made(clone)
     (clone / "pins").mkdir()
     words = {"KEY": rig.tree / "key", "WHEEL": rig.wheel, "SETTLE": "0.5", "ARGS": "'--mock --real-time'"}
     host = " ".join([f"HOST={rig.host}", *(f"{name}={word}" for name, word in words.items())])
@@ -37,6 +36,18 @@ def test_the_page_on_deploying(rig: Rig, tmp_path: Path, monkeypatch: pytest.Mon
     assert len(done) > 8
     if any(broken := [broken_promise(one) for one in done]):
         pytest.fail("\n".join(filter(None, broken)), pytrace=False)
+
+
+def _made(clone: Path) -> None:
+    """As `make setup` leaves it, but with the commands of this environment, which nothing there can change."""
+    commands = clone / ".venv/bin"
+    commands.mkdir(parents=True)
+    script = commands / "python"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    script.chmod(0o755)
+    os.utime(clone / "pyproject.toml", (0, 0))  # older than what was made of it
+    for stamp in (".ready", ".deploy"):
+        (clone / ".venv" / stamp).touch()
 
 
 def _elsewhere(one: Save | Command, instead: str, host: str) -> Save | Command:

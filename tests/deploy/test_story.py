@@ -97,6 +97,26 @@ def test_a_bench_with_pins_prepares_the_board_and_leaves_it_as_it_was(
     assert after == {**before, **{name: after[name] for name in ("etc/group-", "etc/gshadow-") if name in after}}
 
 
+def test_two_applications_share_a_board(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What they share, state and groups, goes with the last one; and a latched stop isn't forgotten by the way."""
+    folder = tmp_path_factory.mktemp("project")
+    before = rig.listing()
+    for name in ("beat", "other"):
+        done = rig.deploy(apps.beat(folder, 1), NAME=name)
+        assert done.status == 0, done.text
+    assert rig.run("uninstall", NAME="beat").status == 0
+    assert rig.running("other")
+    latched = rig.root / "var/lib/axiom_hw/rpi5-bench.stop"
+    latched.parent.mkdir(exist_ok=True)
+    latched.write_text("somebody pressed it")
+    refused = rig.run("uninstall", NAME="other")
+    assert refused.status == 1
+    assert f"the emergency stop is latched ({latched}), and uninstall would forget it" in refused.text
+    assert f"{rig.host}: uninstall failed; the proven release {rig.current('other')} runs" in refused.text
+    assert rig.run("uninstall", "--forget-stop", NAME="other").status == 0
+    assert rig.listing() == before
+
+
 def test_the_last_five_releases_are_kept(board: Rig, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("project")
     made = []
