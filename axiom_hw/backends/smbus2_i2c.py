@@ -133,6 +133,9 @@ class Smbus2Port:
     def _open(self) -> SMBus:
         if self._bus is None:
             raise closed_bus(self._path)
+        # The kernel says that a driver has an address when it is chosen, and smbus2 chooses it when it changes: without
+        # this, a driver that comes later and we would both talk to the device, and nobody would know.
+        self._bus.address = None
         return self._bus
 
     def _failed(self, address: int, error: OSError) -> BackendError:

@@ -158,6 +158,13 @@ def test_an_address_that_the_kernel_reads_is_told_with_its_driver(rig: Rig, port
     assert "[iio.NAME]" in caught.value.fix
 
 
+def test_a_driver_that_comes_later_is_noticed(rig: Rig, port: I2cPort) -> None:
+    port.read(rig.at, 0, 1)
+    rig.bind()
+    with pytest.raises(BackendError, match="the kernel's driver ads1015 reads it"):
+        port.read(rig.at, 0, 1)
+
+
 @pytest.mark.parametrize("length", [0, 33])
 def test_a_read_has_1_to_32_bytes(rig: Rig, port: I2cPort, length: int) -> None:
     with pytest.raises(BackendError, match="it takes 1 to 32") as caught:
