@@ -63,6 +63,8 @@ def debian_image(say: Say, cache: Path | None = None) -> Path:
         return found[0]
     with locked(cache, say):
         if not built_images(cache):
+            if _target(cache).exists():
+                say("the small Debian in the cache is damaged: building it again")
             say(f"building a small Debian ({SUITE}) from 100 MB of packages, once")
             with building(_target(cache), _ROOM) as work:
                 _build(work, say, cache / "debian.log")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import marshal
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +19,6 @@ def added(root: str) -> bytes:
     archive.add("init", (_HERE / "files/init.sh").read_bytes(), 0o755)
     archive.add("boot/root", root.encode())
     archive.add("boot/python", sys.executable.encode())
-    archive.add("boot/share", b"cache=loose")
     archive.add("agent/system/axiom-twin.service", (_HERE / "files/axiom-twin.service").read_bytes())
     archive.add(
         "agent/system/multi-user.target.wants/axiom-twin.service", b"/run/systemd/system/axiom-twin.service", link=True
@@ -43,11 +40,3 @@ def _add_agent(archive: Archive) -> None:
         unchecked = (1).to_bytes(4, "little")  # PEP 552: by the hash of the source, which nobody compares
         compiled = importlib.util.MAGIC_NUMBER + unchecked + importlib.util.source_hash(source) + marshal.dumps(code)
         archive.add(f"agent/agent/{importlib.util.cache_from_source(path)}", compiled)
-
-
-def first_root_file(content: bytes) -> Path:
-    """A file of its own for QEMU, which reads it at the start."""
-    handle, name = tempfile.mkstemp(prefix="axiom-twin-", suffix=".cpio")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    return Path(name)

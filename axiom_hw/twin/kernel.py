@@ -81,6 +81,8 @@ def kernel(say: Say, cache: Path | None = None) -> Built:
         return found[0]
     with locked(cache, say):
         found = built_kernels(cache)  # by the process that was waited for
+        if not found and any(cache.glob(f"kernel-*-{_recipe()}")):
+            say("the kernel in the cache is damaged: building it again")
         return found[0] if found else _build(cache, say, only_new=False)
 
 

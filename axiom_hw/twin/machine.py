@@ -66,17 +66,20 @@ class Machine:
     Synchronization: `close` may be called from any thread.
     """
 
-    def __init__(self, hardware: Hardware) -> None:
-        """Start it. Raises `TwinError` where QEMU is missing."""
+    def __init__(self, hardware: Hardware, added: bytes) -> None:
+        """Start it; `added` goes behind the first root. Raises `TwinError` where QEMU is missing."""
         check_host()
         self.directory = Path(tempfile.mkdtemp(prefix="axiom-twin-"))
         self.console_log = self.directory / "console.log"
         self._errors = self.directory / "qemu.log"
+        self._first_root = self.directory / "first-root.cpio"
+        self._first_root.write_bytes(hardware.first_root.read_bytes() + added)
         pairs = [socket.socketpair() for _ in range(1 + SERIAL_PORTS)]
         self.control, *self.ports = (ours for ours, _ in pairs)
         theirs = [their for _, their in pairs]
         watched, self._owner = os.pipe()
-        command = [sys.executable, "-I", "-S", keeper.__file__, str(watched), *self._command(hardware, theirs)]
+        keep = [sys.executable, "-I", "-S", keeper.__file__, str(watched), str(self.directory)]
+        command = [*keep, *self._command(hardware, theirs)]
         try:
             with self._errors.open("wb") as errors:
                 self._process = subprocess.Popen(
@@ -123,7 +126,7 @@ class Machine:
             QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-machine", "q35", *_accelerated(hardware.counted),
             "-smp", str(hardware.processors), "-m", str(hardware.memory_mb),
-            "-kernel", str(hardware.kernel), "-initrd", str(hardware.first_root),
+            "-kernel", str(hardware.kernel), "-initrd", str(self._first_root),
             "-append", _KERNEL_LINE,
             "-chardev", f"file,id=console,path={_escaped(self.console_log)}", "-serial", "chardev:console",
             "-device", "virtio-serial-pci", "-device", "virtio-rng-pci",

@@ -19,7 +19,7 @@ from axiom_hw.twin.cache import Say
 from axiom_hw.twin.channel import Channel
 from axiom_hw.twin.control import DEFAULT, RemotePorts, Served, connect, socket_path
 from axiom_hw.twin.debian_root import authorize, debian_image, kept_disk
-from axiom_hw.twin.first_root import added, first_root_file
+from axiom_hw.twin.first_root import added
 from axiom_hw.twin.guest.frames import Kind
 from axiom_hw.twin.kernel import kernel
 from axiom_hw.twin.machine import Disk, Hardware, Machine, check_host
@@ -204,17 +204,13 @@ class Twin:
 
     @classmethod
     def _start(cls, root: str, hardware: Hardware, begin: float, timeout_s: float) -> Twin:
-        first_root = first_root_file(hardware.first_root.read_bytes() + added(root))
+        machine = Machine(hardware, added(root))
         try:
-            machine = Machine(replace(hardware, first_root=first_root))
-            try:
-                channel = Channel(machine.control, lambda: _gone(machine))
-                told = json.loads(_ready(channel, machine, timeout_s))
-            except BaseException:
-                machine.close()
-                raise
-        finally:
-            first_root.unlink()
+            channel = Channel(machine.control, lambda: _gone(machine))
+            told = json.loads(_ready(channel, machine, timeout_s))
+        except BaseException:
+            machine.close()
+            raise
         boot_s = time.monotonic() - begin
         about = About(root, told["release"], told["devices"]["lines"], round(boot_s, 1), os.getpid(), hardware.ssh)
         return cls(channel, SocketPorts(machine.ports), about, machine)

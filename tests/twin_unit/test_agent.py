@@ -196,10 +196,13 @@ def test_when_the_agent_goes_everybody_is_told() -> None:
     channel.close()
 
 
-def test_the_machine_ends_with_its_owner_whatever_ends_that() -> None:
+def test_the_machine_ends_with_its_owner_whatever_ends_that(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "console.log").write_text("")
     owner = (
         "import os, subprocess, sys; r, w = os.pipe(); "
-        f"p = subprocess.Popen([sys.executable, '-I', '-S', {keeper.__file__!r}, str(r), 'sh', '-c', "
+        f"p = subprocess.Popen([sys.executable, '-I', '-S', {keeper.__file__!r}, str(r), {str(files)!r}, 'sh', '-c', "
         "'echo $$; exec sleep 100'], pass_fds=(r,)); os.close(r); p.wait()"
     )
     process = subprocess.Popen([sys.executable, "-c", owner], stdout=subprocess.PIPE, text=True)
@@ -209,13 +212,16 @@ def test_the_machine_ends_with_its_owner_whatever_ends_that() -> None:
     process.wait()
     readable, _, _ = select.select([kept], [], [], 5)
     assert readable, "the machine outlived its owner"
+    assert process.stdout.read() == ""  # to the end of the keeper, which has it, too
+    assert not files.exists()
     os.close(kept)
     process.stdout.close()
 
 
-def test_the_keeper_gives_the_status_of_the_command() -> None:
+def test_the_keeper_gives_the_status_of_the_command(tmp_path: Path) -> None:
     reader, writer = os.pipe()
-    command = [sys.executable, "-I", "-S", keeper.__file__, str(reader), "sh", "-c", "exit 5"]
+    command = [sys.executable, "-I", "-S", keeper.__file__, str(reader), str(tmp_path), "sh", "-c", "exit 5"]
     assert subprocess.run(command, pass_fds=(reader,), check=False).returncode == 5
+    assert tmp_path.exists(), "the owner wants to read what was said"
     os.close(reader)
     os.close(writer)

@@ -25,7 +25,7 @@ $busybox cp $busybox /run/axiom-twin/
 case $root in
 host)
 	$busybox mkdir -p /lower /layer
-	$busybox mount -t 9p -o "ro,trans=virtio,version=9p2000.L,msize=512000,$($busybox cat /boot/share)" host /lower ||
+	$busybox mount -t 9p -o "ro,trans=virtio,version=9p2000.L,msize=512000,cache=loose" host /lower ||
 		fail "the host's files can't be mounted"
 	$busybox mount -t tmpfs tmpfs /layer
 	$busybox mkdir -p /layer/files /layer/work
