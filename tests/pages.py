@@ -8,6 +8,7 @@ A page means by
     ```console twin                 only where QEMU is: make test-twin
     ```console deploy               only where a board to deploy to is, or what stands for one: make test-deploy
     ```console pi                   only on a Raspberry Pi: no test has one, but each command is parsed
+    ```console twin stays           in a terminal of its own, and still running when the page goes on
 
 In what a command prints, `...` is anything: within a line, or, alone on one, any number of lines. Times that a machine
 takes (1.3 ms, in 0.05s) are never compared; nor are the digits of a run in real time.
@@ -18,15 +19,19 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-_BLOCK = re.compile(r"^```(\w*)( \w+)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(\w*)((?: \w+)*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SAVE = re.compile(r"[Ss]ave this as `([^`]+)`[^\n]*:\n+\Z")
+_LIVE = re.compile(r"\baxiom-hw .*--real-time")
 _START, _END = "\x1e", "\x1f"  # around what a command prints
+_MS = "$(( ($(date +%s%N) - began) / 1000000 ))"
+_PATIENCE_S = 300  # for a command that stays: the twin's first boot builds a kernel module
 
 
 class Where(Enum):
@@ -54,6 +59,7 @@ class Command:
     text: str
     shown: str
     where: Where
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +80,14 @@ def steps(page: Path) -> list[Save | Command]:
 def _steps(page: Path) -> Iterator[Save | Command]:
     text = page.read_text()
     for block in _BLOCK.finditer(text):
-        language, kind, body = block[1], (block[2] or "").strip(), block[3]
+        language, words, body = block[1], block[2].split(), block[3]
         saved = _SAVE.search(text, 0, block.start())
         if saved is not None:
             yield Save(saved[1], body)
         elif language == "console":
             for piece in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
                 typed, _, shown = piece.partition("\n")
-                yield Command(typed, shown, Where(kind))
+                yield Command(typed, shown, Where(words[0] if words else ""), "stays" in words)
         else:
             raise AssertionError(f"{page.name}: is this saved, typed or printed?\n{body}")
 
@@ -91,7 +97,7 @@ def run(
 ) -> list[Done]:
     """Do it all in one shell that starts in `directory`: what `cd`, `export` and `activate` do stays.
 
-    Commands for elsewhere are left out. A command after which the shell is gone makes the others' results None.
+    Commands for elsewhere are left out. Results are None from where the shell ends, or all of it takes too long.
     """
     script = ["exec 2>&1 < /dev/null", "began=$(date +%s%N)"]
     typed = [one for one in todo if isinstance(one, Command) and one.where in where]
@@ -100,9 +106,8 @@ def run(
             folder = shlex.quote(str(Path(one.path).parent))
             script.append(f"mkdir -p {folder}; cat > {shlex.quote(one.path)} <<'END OF FILE'\n{one.text}END OF FILE")
         elif one.where in where:
-            script.append(
-                f"printf '{_START}'\n{one.text}\nprintf '{_END}%d %d\\n' $? $(( ($(date +%s%N) - began) / 1000000 ))"
-            )
+            script.append(f"printf '{_START}'\n{_typed(one)}\nprintf '{_END}%d %d\\n' $? {_MS}")
+    script.append("kill $(jobs -p) 2> /dev/null; wait")
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "MAKE", "MFLAGS"))
     }
@@ -111,24 +116,38 @@ def run(
         "PYTHONUNBUFFERED": "1",  # both streams in the order in which they were written, as a terminal has them
         "COLUMNS": "80",
     }
-    shell = subprocess.run(
+    with subprocess.Popen(
         ["bash", "-c", "\n".join(script)], stdout=subprocess.PIPE, text=True, cwd=directory, env=environment,
-        timeout=timeout_s, check=False,
-    )  # fmt: skip
-    pieces = re.findall(f"{_START}(.*?){_END}(\\d+) (\\d+)\n", shell.stdout, flags=re.DOTALL)
+        start_new_session=True,
+    ) as shell:  # fmt: skip
+        try:
+            text, _ = shell.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(shell.pid, signal.SIGKILL)  # with all that it started
+            text, _ = shell.communicate()
+    pieces = re.findall(f"{_START}(.*?){_END}(\\d+) (\\d+)\n", text, flags=re.DOTALL)
     ended = [Done(one, text, int(code), int(ms) / 1e3) for one, (text, code, ms) in zip(typed, pieces, strict=False)]
     return [*ended, *(Done(one, None, None, None) for one in typed[len(ended) :])]
+
+
+def _typed(one: Command) -> str:
+    """As the shell gets it. Of a command that stays, what it has said by the time it has said what the page shows."""
+    if not one.stays:
+        return one.text
+    last = max(one.shown.splitlines()[-1].split("..."), key=len)
+    look = f'for _ in $(seq {_PATIENCE_S}); do grep -qF {shlex.quote(last)} "$said" && break; sleep 1; done'
+    return f'said=$(mktemp); ( {one.text} ) > "$said" 2>&1 &\n{look}; cat "$said"'
 
 
 def broken_promise(done: Done) -> str:
     """How a command and its page differ, or nothing. Only a command whose complaint the page shows may fail."""
     if done.printed is None:
-        return f"$ {done.command.text}\nnever began"
+        return f"$ {done.command.text}\nnever ended"
     if done.command.where is Where.INSTALL and done.code == 0:
         return ""  # what pip says depends on its version and on the network
     if done.code and not done.command.shown:
         return f"$ {done.command.text}\nexit code {done.code}\n{done.printed}"
-    if agrees(done.command.shown, done.printed, loosely="--real-time" in done.command.text):
+    if agrees(done.command.shown, done.printed, loosely=_LIVE.search(done.command.text) is not None):
         return ""
     return f"$ {done.command.text}\n--- the page shows\n{done.command.shown}--- it printed\n{done.printed}"
 
