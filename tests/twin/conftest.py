@@ -15,6 +15,9 @@ from axiom_hw.twin import Twin
 ROOT = Path(__file__).parents[2]
 if os.environ.get("AXIOM_TWIN") != "1":
     collect_ignore_glob = ["test_*.py"]
+else:  # before a fixture gives the tests a cache of their own: the twin's parts are built once
+    CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    os.environ.setdefault("AXIOM_TWIN_CACHE", str(CACHE / "axiom-hw/twin"))
 
 
 @pytest.fixture(scope="session")
