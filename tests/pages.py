@@ -31,7 +31,7 @@ _SAVE = re.compile(r"[Ss]ave this as `([^`]+)`[^\n]*:\n+\Z")
 _LIVE = re.compile(r"\baxiom-hw .*--real-time")
 _START, _END = "\x1e", "\x1f"  # around what a command prints
 _MS = "$(( ($(date +%s%N) - began) / 1000000 ))"
-_PATIENCE_S = 300  # for a command that stays: the twin's first boot builds a kernel module
+_PATIENCE_S = 600  # for a command that stays: the first boot of the twin builds a kernel module
 
 
 class Where(Enum):

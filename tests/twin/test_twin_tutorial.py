@@ -17,7 +17,7 @@ def test_the_page_on_the_twin(tmp_path: Path) -> None:
     before = [one for name in ("2-first-program", "3-sensor") for one in steps(TUTORIAL / f"{name}.md")]
     begun = [one for one in before if isinstance(one, Save) or one.text.startswith(("axiom-hw new", "cd "))]
     todo = [*begun, *steps(TUTORIAL / "5-twin.md")]
-    done = run(todo, tmp_path, frozenset({Where.HERE, Where.TWIN}), Path(sys.executable).parent, timeout_s=900)
+    done = run(todo, tmp_path, frozenset({Where.HERE, Where.TWIN}), Path(sys.executable).parent, timeout_s=1200)
     assert len(done) > 6
     if any(broken := [broken_promise(one) for one in done]):
         pytest.fail("\n".join(filter(None, broken)), pytrace=False)
