@@ -88,8 +88,8 @@ class Twin:
         it waits for files of this machine, timers go off as well: time flies then. It needs `processors=1`.
         """
         check_host()
-        hardware = _hardware(root, memory_mb, processors, ssh, disk, say)
         key = authorize(authorized_key) if authorized_key else []
+        hardware = _hardware(root, memory_mb, processors, ssh, disk, say, with_key=bool(key))
         twin = cls._start(root, replace(hardware, counted=counted), time.monotonic(), timeout_s)
         try:
             if key:
@@ -216,25 +216,25 @@ class Twin:
         return cls(channel, SocketPorts(machine.ports), about, machine)
 
 
-def _hardware(root: str, memory_mb: int, processors: int, ssh: int, disk: Path | None, say: Say) -> Hardware:
+def _hardware(
+    root: str, memory_mb: int, processors: int, ssh: int, disk: Path | None, say: Say, *, with_key: bool
+) -> Hardware:
+    """What can't be is refused before anything is built."""
+    if root not in ("host", "debian"):
+        raise TwinError("the twin", f"knows no root {root!r}", '"host" or "debian"')
+    if root == "host" and (ssh or disk is not None or with_key):
+        problem = "with this machine's own files has no SSH server, no user pi and no disk"
+        raise TwinError("the twin", problem, 'ask for root="debian", on the command line --root debian')
+    if ssh:
+        _check_port(ssh)
     built = kernel(say)
     hardware = Hardware(built.image, built.first_root, memory_mb, processors, ssh=ssh)
-    match root:
-        case "host":
-            if ssh or disk is not None:
-                raise TwinError(
-                    "the twin", "with the host's files has no SSH server and no disk", 'ask for root="debian"'
-                )
-            return replace(hardware, share=Path("/"))
-        case "debian":
-            if ssh:
-                _check_port(ssh)
-            image = debian_image(say)
-            kept = (
-                Disk(image, "raw", fresh=True) if disk is None else Disk(kept_disk(image, disk), "qcow2", fresh=False)
-            )
-            return replace(hardware, disk=kept)
-    raise TwinError("the twin", f"knows no root {root!r}", '"host" or "debian"')
+    if root == "host":
+        return replace(hardware, share=Path("/"))
+    image = debian_image(say)
+    if disk is None:
+        return replace(hardware, disk=Disk(image, "raw", fresh=True))
+    return replace(hardware, disk=Disk(kept_disk(image, disk), "qcow2", fresh=False))
 
 
 def _check_port(port: int) -> None:

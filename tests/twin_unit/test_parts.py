@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
 import lzma
 import os
+import socket
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
 from axiom_hw.errors import TwinError
+from axiom_hw.twin import Twin
 from axiom_hw.twin.apt import Apt, Kernel
 from axiom_hw.twin.archive import Archive
 from axiom_hw.twin.debian_root import authorize
+from axiom_hw.twin.first_root import added
 from axiom_hw.twin.modules import ModuleTree
 from axiom_hw.twin.tools import run_tool
 from axiom_hw.twin.world import line_number
@@ -169,3 +174,24 @@ def test_other_names_are_refused(name: int | str) -> None:
 def test_only_a_public_key_in_one_line_is_let_in(key: str) -> None:
     with pytest.raises(TwinError, match="isn't a public key of SSH in one line"):
         authorize(key)
+
+
+def test_what_cant_be_is_refused_before_anything_is_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("axiom_hw.twin.twin.check_host", lambda: None)
+    monkeypatch.setattr("axiom_hw.twin.twin.kernel", lambda say: pytest.fail("it built"))
+    with pytest.raises(TwinError, match="with this machine's own files has no SSH server"):
+        Twin.boot(ssh=2222)
+    with pytest.raises(TwinError, match="knows no root 'windows'"):
+        Twin.boot(root="windows")
+    with pytest.raises(TwinError, match="port 70000: is none"):
+        Twin.boot(root="debian", ssh=70000)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(TwinError, match="Address already in use"):
+        Twin.boot(root="debian", ssh=taken.getsockname()[1])
+
+
+def test_the_agent_comes_compiled() -> None:
+    found = entries(added("host"))
+    assert found["boot/root"][1] == b"host"
+    assert found["init"][0] & 0o111
+    code = f"agent/agent/axiom_hw/twin/guest/__pycache__/agent.{sys.implementation.cache_tag}.pyc"
+    assert found[code][1].startswith(importlib.util.MAGIC_NUMBER)
