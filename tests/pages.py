@@ -107,7 +107,7 @@ def run(
             script.append(f"mkdir -p {folder}; cat > {shlex.quote(one.path)} <<'END OF FILE'\n{one.text}END OF FILE")
         elif one.where in where:
             script.append(f"printf '{_START}'\n{_typed(one)}\nprintf '{_END}%d %d\\n' $? {_MS}")
-    script.append("kill $(jobs -p) 2> /dev/null; wait")
+    script.append("kill $(jobs -p) 2> /dev/null; wait; rm -f $kept")
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "MAKE", "MFLAGS"))
     }
@@ -136,7 +136,7 @@ def _typed(one: Command) -> str:
         return one.text
     last = max(one.shown.splitlines()[-1].split("..."), key=len)
     look = f'for _ in $(seq {_PATIENCE_S}); do grep -qF {shlex.quote(last)} "$said" && break; sleep 1; done'
-    return f'said=$(mktemp); ( {one.text} ) > "$said" 2>&1 &\n{look}; cat "$said"'
+    return f'said=$(mktemp); kept="$kept $said"; ( {one.text} ) > "$said" 2>&1 &\n{look}; cat "$said"'
 
 
 def broken_promise(done: Done) -> str:
