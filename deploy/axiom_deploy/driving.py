@@ -13,6 +13,7 @@ from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.operations import run_ops
+from pyinfra.api.output import set_echo
 from pyinfra.api.state import State, StateStage
 from pyinfra.context import ctx_host, ctx_state
 
@@ -25,9 +26,17 @@ from axiom_deploy.telling import Outcome, Teller
 
 _CONNECT_S: Final = 15
 
-for _name in ("pyinfra", "paramiko"):  # what they would say twice, and less well
-    logging.getLogger(_name).addHandler(logging.NullHandler())
-    logging.getLogger(_name).propagate = False
+
+def _echo(text: object = "", **_: object) -> None:
+    print(text, flush=True)
+
+
+def _be_library() -> None:
+    """pyinfra's own words, which would say twice what is said here, are silent; a journal's lines are printed."""
+    set_echo(_echo)
+    for name in ("pyinfra", "paramiko"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
+        logging.getLogger(name).propagate = False
 
 
 class Boards:
@@ -38,6 +47,7 @@ class Boards:
 
     def __init__(self, addresses: Iterable[Address], settings: Settings, environ: Mapping[str, str]) -> None:
         """Connect to each; whom it can't, the teller knows."""
+        _be_library()
         self.teller = Teller()
         hosts = [(one.text, one.data(environ)) for one in addresses]
         inventory = Inventory((hosts, {}))  # type: ignore[no-untyped-call]
