@@ -14,6 +14,9 @@ from axiom_hw.bpf.maps import Mem, PipeWaiter
 from axiom_hw.clock import MS, Clock, MonotonicClock, VirtualClock
 
 _LOOK_AGAIN_NS: Final = 2 * MS  # of real time: how long a thread sleeps before it sees that nobody moves time now
+# A signal that comes while the process is stopped may be handed to any thread; Python's handlers run in the main one,
+# which hears of it when it wakes.
+_HEAR_SIGNALS_NS: Final = 1000 * MS
 
 
 class Pace:
@@ -59,7 +62,8 @@ class Pace:
                     self._at_rest()
             if not mine:
                 ended.wait(_LOOK_AGAIN_NS / 1e9)
-        ended.wait()
+        while not ended.wait(_HEAR_SIGNALS_NS / 1e9):
+            pass
 
     def move(self, clock: VirtualClock, timeout_ns: int | None, woken: threading.Event) -> bool:
         """Move the clock on until `woken`, or by `timeout_ns`. False where another thread moves it."""
@@ -101,6 +105,6 @@ class PacedWaiter:
     def wait(self, timeout_ns: int | None) -> None:
         clock = self._pace.clock
         if not isinstance(clock, VirtualClock):
-            self._pipe.wait(timeout_ns)
+            self._pipe.wait(_HEAR_SIGNALS_NS if timeout_ns is None else timeout_ns)
         elif not self._pace.move(clock, timeout_ns, self._woken):
             self._pipe.wait(_LOOK_AGAIN_NS)

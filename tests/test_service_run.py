@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -76,6 +77,23 @@ def test_without_the_option_a_stop_ends_as_ever(manager: Callable[[], list[str]]
 
     assert run(app, body, "--mock", "--real-time") == 128 + signal.SIGTERM
     assert manager() == []
+
+
+@pytest.mark.parametrize("waiting", ["run", "records"])
+def test_a_stop_that_another_thread_took_is_heard(waiting: str) -> None:
+    """As after `kill -STOP`, when the kernel hands what comes meanwhile to any thread."""
+    app = App("button", board="rpi5-bench")
+    app.ringbuf("edges", hw.u64)
+
+    def body() -> None:
+        # Late enough for the main thread to sleep; were it earlier, this would pass all the same.
+        threading.Timer(0.2, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM)).start()
+        if waiting == "run":
+            app.wait()
+        else:
+            assert not list(app.records())
+
+    assert run(app, body, "--mock", "--real-time", "--for", "60s") == 128 + signal.SIGTERM
 
 
 def test_where_nobody_asked_it_runs_and_says_so(
