@@ -27,13 +27,13 @@ def test_pwm_observer_turns_a_servo_on_the_kernel_s_pwm() -> None:
 def test_iio_filter_on_an_ads1015(tmp_path: Path) -> None:
     rig = RealRig(tmp_path)
     rig.set(1650, 0)  # mV
-    demo = Demo("iio_filter", *PLAIN)
+    demo = Demo("iio_filter", *PLAIN, "--for", "15s")
     demo.expect("1.650 V")
     rig.set(1550, 0)
     time.sleep(1)
     rig.set(1610, 0)
     demo.expect("1.610 V")
-    said = demo.finish(signal.SIGINT)
+    said = demo.finish()
     told = re.search(r"seen (\d+) = passed (\d+) \+ dropped (\d+); lost \d+; shown (\d+)", said)
     assert told is not None, said
     seen, passed, dropped, shown = map(int, told.groups())
