@@ -16,8 +16,10 @@ from axiom_hw.bpf.engine.llvm.available import why_not
 NATIVE = Path(__file__).parent / "bpf/engine/llvm"
 
 
-# Under nohup a hang-up is ignored, by the processes that tests start and hang up on too.
+# Under nohup a hang-up is ignored, and in a shell's background Ctrl-C: by the processes that tests start and stop, too.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Absent(pytest.Module):

@@ -35,7 +35,7 @@ def test_inside(twin: Twin, what: tuple[str, ...]) -> None:
     done = twin.start(
         (sys.executable, "-m", "pytest", "-v", "--capture=sys", *options, *what), cwd=ROOT,
         env={"AXIOM_INSIDE": "1", "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": "/tmp", "HOME": "/tmp"}, err=world.hear,
-    ).wait(400)  # fmt: skip
+    ).wait(900)  # fmt: skip
     print(done.stdout)
     assert done.returncode == 0, done.stdout + world.said
     assert " passed" in done.stdout
