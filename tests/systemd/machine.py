@@ -35,6 +35,8 @@ def why_not() -> str:
     """Why there can be no such machine here; nothing where there can."""
     if os.geteuid() != 0:
         return "it takes root"
+    if any(ROOT.is_relative_to(hidden) for hidden in ("/tmp", "/var/tmp", "/home", "/root")):  # PrivateTmp, ProtectHome
+        return f"services don't see {ROOT}: take a checkout elsewhere, such as /opt"
     for tool in ("/lib/systemd/systemd", "unshare", "systemctl"):
         if shutil.which(tool) is None:
             return f"{tool} isn't installed"

@@ -11,8 +11,8 @@ from axiom_hw.board import load_board
 from axiom_hw.service import Unit, unit_text
 from tests.systemd import machine
 
-if reason := machine.why_not():
-    pytest.skip(f"no systemd of one's own: {reason}", allow_module_level=True)
+WHY_NOT = machine.why_not()
+pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=f"no systemd of one's own: {WHY_NOT}")
 
 BOARD = machine.ROOT / "boards/rpi5-bench.toml"
 LAMP = """\
