@@ -92,18 +92,14 @@ class Agent:
         self._selector.register(command.end, selectors.EVENT_READ, lambda: self._ended(conversation, command))
 
     def _feed(self, command: Command) -> None:
-        """A pipe that is full is asked again; a terminal is one descriptor, so its events are set anew."""
-        more = command.stdin >= 0 and command.write_waiting()
+        """A pipe that is full is asked again; a terminal, which has one descriptor, takes what a person types."""
         descriptor = command.stdin
-        if descriptor < 0 or descriptor in command.streams:
-            return  # a terminal takes what a person types
-        known = descriptor in self._selector.get_map()
-        if more and not known:
-            self._selector.register(descriptor, selectors.EVENT_WRITE, lambda: self._feed_again(command))
-
-    def _feed_again(self, command: Command) -> None:
-        self._selector.unregister(command.stdin)
-        self._feed(command)
+        is_pipe = descriptor >= 0 and descriptor not in command.streams
+        if is_pipe and descriptor in self._selector.get_map():
+            self._selector.unregister(descriptor)  # before it is closed, which giving it the last of its input does
+        more = descriptor >= 0 and command.write_waiting()
+        if more and is_pipe:
+            self._selector.register(descriptor, selectors.EVENT_WRITE, lambda: self._feed(command))
 
     def _reading(self, conversation: int, command: Command, stream: int) -> Callable[[], None]:
         def read() -> None:
