@@ -30,7 +30,8 @@ RECEIVED: Final = 48
 LOST: Final = 56
 SEQNO: Final = 64  # of the last scan, from 1, lost ones included
 GAP: Final = 72  # lost just before the last scan
-ROWS: Final = 80
+DUE: Final = 80  # ns, when the last scan was due: no later than its time stamp
+ROWS: Final = 88
 
 # A row: where a channel lies in a scan, what its raw values mean, and what it had last. u64 each.
 AT: Final = 0  # bytes behind the begin of the scan
@@ -80,8 +81,9 @@ def row_of(state: int, channel: int) -> int:
 def note_scan(m: Mem, state: int, record: int, now_ns: int) -> None:
     """Take the device at `state` to the scan at `record`, which was read at `now_ns`: its time, number, and losses.
 
-    The kernel numbers no scans. What is lost shows in the time stamps: a gap of more than one and a half periods is as
-    many scans as periods fit into it, to the nearest, but one.
+    The kernel numbers no scans. What is lost shows in the time stamps: of the periods since the last scan was due, each
+    but one is a lost scan. A scan may come up to three quarters of a period late and counts for the period before: the
+    next is still due when it was. What a sensor's own clock is slower than its rate moves the time by a quarter each.
     """
     time_ns = now_ns
     stamp = load_u64(m, state + STAMP)
@@ -89,12 +91,17 @@ def note_scan(m: Mem, state: int, record: int, now_ns: int) -> None:
         time_ns = get_u64(m, record + stamp)
     before = load_u64(m, state + TIME)
     period = load_u64(m, state + PERIOD)
-    lost = 0
-    if stamp != NO_STAMP and before != 0 and period != 0 and time_ns > before:
-        gap = time_ns - before
-        if 2 * gap > 3 * period:
-            lost = (gap + period // 2) // period - 1
-    note_time(m, state, time_ns, lost)
+    due = time_ns
+    periods = 1
+    if stamp != NO_STAMP and before != 0 and period != 0:
+        due = load_u64(m, state + DUE) + period
+        early = period // 4
+        if time_ns + early >= due + period:
+            periods += (time_ns + early - due) // period
+            due += (periods - 1) * period
+        due = time_ns if time_ns < due else due + (time_ns - due) // 4
+    store_u64(m, state + DUE, due)
+    note_time(m, state, time_ns, periods - 1)
 
 
 def note_time(m: Mem, state: int, time_ns: int, lost: int) -> None:

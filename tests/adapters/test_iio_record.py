@@ -95,8 +95,13 @@ def test_every_format_of_a_scan(desk: Desk) -> None:
     ("times", "lost"),
     [
         ((100, 200, 300), (0, 0, 0)),
-        ((100, 249, 300), (0, 0, 0)),  # late, but no period and a half
-        ((100, 251, 300), (0, 1, 0)),  # 1.51 periods: nearer to two
+        ((100, 274, 300), (0, 0, 0)),  # three quarters of a period late, and then in time
+        ((100, 276, 400), (0, 1, 0)),
+        ((100, 260, 340, 400), (0, 0, 0, 0)),
+        ((100, 260, 400, 500), (0, 0, 1, 0)),  # late, and one lost behind it: less than two periods
+        (tuple(range(100, 5000, 115)), (0,) * 43),  # a clock of the sensor's own, slow by 15 % ...
+        (tuple(range(100, 5000, 88)), (0,) * 56),  # ... fast by 12
+        ((100, 188, 276, 452, 540), (0, 0, 0, 1, 0)),
         ((100, 300, 400), (0, 1, 0)),
         ((100, 1090, 1200), (0, 9, 0)),
         ((100, 90, 190), (0, 0, 0)),  # a clock that runs backwards tells nothing
