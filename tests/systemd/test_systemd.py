@@ -48,7 +48,7 @@ def unit(app: str) -> str:
     text = unit_text(Unit(
         f"/opt/axiom-test/{app}.py", (machine.python(), "-m", "axiom_hw"), load_board(BOARD), name=app,
         board_option=str(BOARD), options=("--mock", "--real-time", "--state", "/var/lib/axiom_hw"),
-        watchdog_s=3, restart_s=1,
+        watchdog_s=4, restart_s=1,
     ))  # fmt: skip
     return text.replace("[Service]\n", f"[Service]\nEnvironment=PYTHONPATH={machine.paths()}\n", 1)
 
@@ -107,7 +107,9 @@ def test_one_that_hangs_is_killed_its_outputs_are_safe_and_it_starts_again(tmp_p
     """)  # fmt: skip
     assert lines[:3] == ["started", "Result=watchdog", "NRestarts=1"]
     hung = "no event passes through the timers' thread"
-    assert f"2 watchdog: {hung}; systemd is told nothing, and will end this process" in lines
+    told = next(line for line in lines if line.startswith("2 watchdog: "))
+    assert hung in told, "and whoever else is late on a busy machine"
+    assert told.endswith("; systemd is told nothing, and will end this process")
     assert "6 Fatal Python error: Aborted" in lines, "the stacks say where"
     assert any("outputs of rpi5-bench made safe in" in line and line.startswith("4 ") for line in lines)
     assert Wires(tmp_path / "out/killed.wires", load_board(BOARD)).is_safe()
