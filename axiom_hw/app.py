@@ -361,9 +361,9 @@ class App:
 
         With --systemd it is a service (docs/service.md): SIGTERM ends it with 0, and failures have their own numbers.
 
-        Without a body, each change of an output of the mock bench is printed, and on hardware that it runs. Virtual
-        time ends 10 s behind the last step of the scenario unless the options say otherwise: nothing slows it down, and
-        a timer would print for ever.
+        On hardware it says first that it runs, on standard error. Without a body, each change of an output of the mock
+        bench is printed. Virtual time ends 10 s behind the last step of the scenario unless the options say otherwise:
+        nothing slows it down, and a timer would print for ever.
         """
         options = parse_options(self.name, sys.argv[1:] if argv is None else argv)
         if options.mock and body is None:
@@ -376,7 +376,7 @@ class App:
                 console.ended_by_signals(), console.threads_watched(self._thread_failed),
                 self.running(options) as runtime, self._served(runtime),
             ):  # fmt: skip
-                if body is None and not options.mock and not options.replay and not options.systemd:
+                if not options.mock and not options.replay and not options.systemd:
                     console.tell_running(self.name, runtime.board, options.duration_ns)
                 (body or self.wait)()
         except KeyboardInterrupt:

@@ -140,7 +140,7 @@ def tell_stop(runtime: Runtime) -> None:
 
 
 def tell_running(name: str, board: Board | None, duration_ns: int | None) -> None:
-    """That an application which prints nothing by itself is there, and how it ends."""
+    """That an application is there, which may have nothing to print before somebody touches it, and how it ends."""
     where = f" on the board {board.name}" if board is not None else ""
     print(f"{name} runs{where}{'; Ctrl-C ends it' if duration_ns is None else ''}", file=sys.stderr, flush=True)
 

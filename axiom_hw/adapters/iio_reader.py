@@ -198,7 +198,10 @@ class Reader:
 
     def _know(self, sensor: Sensor, capture: Capture) -> None:
         period_ns = capture.period_ns if capture.monotonic else 0
-        set_up(self.state, self.number, capture.format, sensor.units, period_ns, one_event=self.declared.scan)
+        set_up(
+            self.state, self.number, capture.format, sensor.units, period_ns,
+            one_event=self.declared.scan, steady=self.declared.trigger is Trigger.HRTIMER,
+        )  # fmt: skip
         if not capture.monotonic:  # realtime jumps: the time of the reading is less wrong
             store_u64(self.state, record.STAMP, record.NO_STAMP)
 

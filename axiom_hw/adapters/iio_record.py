@@ -31,7 +31,8 @@ LOST: Final = 56
 SEQNO: Final = 64  # of the last scan, from 1, lost ones included
 GAP: Final = 72  # lost just before the last scan
 DUE: Final = 80  # ns, when the last scan was due: no later than its time stamp
-ROWS: Final = 88
+STEADY: Final = 88  # not 0: a timer of the kernel paces it, which is exact; else a clock of the sensor's own
+ROWS: Final = 96
 
 # A row: where a channel lies in a scan, what its raw values mean, and what it had last. u64 each.
 AT: Final = 0  # bytes behind the begin of the scan
@@ -82,8 +83,9 @@ def note_scan(m: Mem, state: int, record: int, now_ns: int) -> None:
     """Take the device at `state` to the scan at `record`, which was read at `now_ns`: its time, number, and losses.
 
     The kernel numbers no scans. What is lost shows in the time stamps: of the periods since the last scan was due, each
-    but one is a lost scan. A scan may come up to three quarters of a period late and counts for the period before: the
-    next is still due when it was. What a sensor's own clock is slower than its rate moves the time by a quarter each.
+    but one is a lost scan. A scan that is late counts for its own period: when the next is due doesn't move, but for
+    the drift of a clock. Where a timer paces it, it may be late by 15/16 of a period, which is where the timer skips
+    one; a sensor's own clock is less exact, and where it runs slow, looks late: 3/4.
     """
     time_ns = now_ns
     stamp = load_u64(m, state + STAMP)
@@ -96,10 +98,14 @@ def note_scan(m: Mem, state: int, record: int, now_ns: int) -> None:
     if stamp != NO_STAMP and before != 0 and period != 0:
         due = load_u64(m, state + DUE) + period
         early = period // 4
+        share = 4
+        if load_u64(m, state + STEADY) != 0:
+            early = period // 16
+            share = 64
         if time_ns + early >= due + period:
             periods += (time_ns + early - due) // period
             due += (periods - 1) * period
-        due = time_ns if time_ns < due else due + (time_ns - due) // 4
+        due = time_ns if time_ns < due else due + (time_ns - due) // share
     store_u64(m, state + DUE, due)
     note_time(m, state, time_ns, periods - 1)
 

@@ -193,7 +193,7 @@ class Threaded:
                 if not self._wants():
                     self._reader.end()
                     self._sleep(None)
-                elif not self._reader.begin():
+                elif not self._begin():
                     self._sleep(RETRY_NS)
                 else:
                     feed = self._reader.feed() if self._make_server is not None else None
@@ -207,6 +207,12 @@ class Threaded:
             self._on_error(error)
         finally:
             self._reader.end()
+
+    def _begin(self) -> bool:
+        """Open the sensor; whether it could be."""
+        if self._make_server is not None and self._reader.is_buffered:
+            self._make_server(()).close()  # compiles what serves it, where need be, before the buffer fills
+        return self._reader.begin()
 
     def _serve(self, make_server: MakeServer, feed: Feed) -> None:
         """Until it is stopped, unwanted, or gone."""

@@ -21,18 +21,20 @@ def state_bytes(channels: int) -> int:
 
 
 def make_state(
-    device_id: int, format: ScanFormat | None, units: Sequence[Unit], period_ns: int, *, one_event: bool
+    device_id: int, format: ScanFormat | None, units: Sequence[Unit], period_ns: int, *, one_event: bool,
+    steady: bool = False,
 ) -> Mem:  # fmt: skip
     """The state of a device before its first scan; without `format` its values come one by one."""
     state = Mem(bytearray(state_bytes(len(units))))
-    set_up(state, device_id, format, units, period_ns, one_event=one_event)
+    set_up(state, device_id, format, units, period_ns, one_event=one_event, steady=steady)
     return state
 
 
 def set_up(
-    state: Mem, device_id: int, format: ScanFormat | None, units: Sequence[Unit], period_ns: int, *, one_event: bool
-) -> None:
-    """Say what the device is, again after it was away; counters and numbers stay.
+    state: Mem, device_id: int, format: ScanFormat | None, units: Sequence[Unit], period_ns: int, *, one_event: bool,
+    steady: bool = False,
+) -> None:  # fmt: skip
+    """Say what the device is, again after it was away; counters and numbers stay. `steady`: a timer paces its scans.
 
     Raises `BackendError` for a channel whose values don't fit into 64 bits of billionths of its unit.
     """
@@ -44,6 +46,7 @@ def set_up(
         (record.ONE_EVENT, int(one_event)),
         (record.STAMP, stamp if stamp is not None else record.NO_STAMP),
         (record.TIME, 0),
+        (record.STEADY, int(steady)),
     )
     for at, value in words:
         store_u64(state, at, value)

@@ -19,12 +19,20 @@ def added(root: str) -> bytes:
     archive.add("init", (_HERE / "files/init.sh").read_bytes(), 0o755)
     archive.add("boot/root", root.encode())
     archive.add("boot/python", sys.executable.encode())
+    archive.add("boot/installed", "".join(f"{path}\n" for path in installed()).encode())
     archive.add("agent/system/axiom-twin.service", (_HERE / "files/axiom-twin.service").read_bytes())
     archive.add(
         "agent/system/multi-user.target.wants/axiom-twin.service", b"/run/systemd/system/axiom-twin.service", link=True
     )
     _add_agent(archive)
     return archive.to_bytes()
+
+
+def installed() -> list[Path]:
+    """Where this machine keeps what was installed and nobody edits: the system, and Python with its packages."""
+    found = {Path(path).resolve() for path in ("/usr", sys.prefix, sys.base_prefix)} - {Path("/")}
+    found = {path for path in found if not set(str(path)) & set(":,\\ \n")}  # which mean something to mount
+    return sorted(path for path in found if not any(path.is_relative_to(other) for other in found - {path}))
 
 
 def _add_agent(archive: Archive) -> None:

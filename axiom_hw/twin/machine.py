@@ -138,10 +138,9 @@ class Machine:
         words += ["-chardev", f"socket,id=control,fd={control}"]
         words += ["-device", f"virtserialport,chardev=control,name={PORT}"]
         if hardware.share is not None:
-            words += [
-                "-virtfs",
-                f"local,path={_escaped(hardware.share)},mount_tag=host,security_model=none,readonly=on,multidevs=remap",
-            ]
+            for tag in ("files", "installed"):  # for init.sh, which mounts a tag once
+                local = f"local,path={_escaped(hardware.share)},mount_tag={tag}"
+                words += ["-virtfs", f"{local},security_model=none,readonly=on,multidevs=remap"]
         if (disk := hardware.disk) is not None:
             fresh = ",snapshot=on" if disk.fresh else ""
             words += ["-drive", f"file={_escaped(disk.image)},if=none,id=disk,format={disk.form}{fresh}"]

@@ -27,7 +27,9 @@ class Device:
     state: Mem
 
 
-def device(rng: random.Random, *, one_event: bool, period_ns: int = 0, channels: int = 0) -> Device:
+def device(
+    rng: random.Random, *, one_event: bool, period_ns: int = 0, channels: int = 0, steady: bool = False
+) -> Device:
     kinds = [element_type(rng) for _ in range(channels or rng.randint(1, 8))]
     format = lay_out(kinds, TIMESTAMP)
     units = tuple(
@@ -37,7 +39,7 @@ def device(rng: random.Random, *, one_event: bool, period_ns: int = 0, channels:
         )
         for kind in kinds
     )
-    return Device(format, units, make_state(3, format, units, period_ns, one_event=one_event))
+    return Device(format, units, make_state(3, format, units, period_ns, one_event=one_event, steady=steady))
 
 
 def element_type(rng: random.Random) -> ElementType:

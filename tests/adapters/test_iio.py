@@ -312,7 +312,7 @@ def test_a_stream_of_scans(tree: Tree, how: object) -> None:
     tree.source.stop()
     assert tree.errors == []
     assert not tree.device.is_active, "stopped is switched off"
-    assert tree.pumps == (1 if how is not None else 0)
+    assert tree.pumps == (2 if how is not None else 0)
     for channel, program in programs.items():
         events = [IioEvent.unpack(ctx) for ctx in program.seen]
         assert [event.value for event in events] == [row[channel] for row in values]

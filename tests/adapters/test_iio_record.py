@@ -108,8 +108,28 @@ def test_every_format_of_a_scan(desk: Desk) -> None:
     ],
 )
 def test_gaps_in_the_time_stamps_are_losses(desk: Desk, times: tuple[int, ...], lost: tuple[int, ...]) -> None:
+    losses(desk, times, lost, steady=False)
+
+
+@pytest.mark.parametrize(
+    ("times", "lost"),
+    [
+        ((100, 293, 300, 492, 500), (0,) * 5),  # nearly a period late: the timer skips none
+        ((100, 300, 400), (0, 1, 0)),
+        ((100, 293, 400, 500), (0, 0, 1, 0)),  # less than two periods, and yet one is lost
+        ((190, 200, 300, 500), (0, 0, 0, 1)),  # the first was late
+        (tuple(range(1000, 90000, 101)), (0,) * 882),  # a rate that was rounded
+    ],
+)
+def test_a_timer_s_scans_may_be_late_by_nearly_a_period(
+    desk: Desk, times: tuple[int, ...], lost: tuple[int, ...]
+) -> None:
+    losses(desk, times, lost, steady=True)
+
+
+def losses(desk: Desk, times: tuple[int, ...], lost: tuple[int, ...], *, steady: bool) -> None:
     rng = random.Random(6)
-    device = scans.device(rng, one_event=True, period_ns=100, channels=2)
+    device = scans.device(rng, one_event=True, period_ns=100, channels=2, steady=steady)
     found, seqno = [], 0
     for time_ns in times:
         data = scans.encoded(device.format, [0, 0], time_ns, rng)

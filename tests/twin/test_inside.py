@@ -15,27 +15,31 @@ from axiom_hw.twin import Twin
 ROOT = Path(__file__).parents[2]
 CONTRACTS = ("-m", "real", "tests/backends")
 INSIDE = ("tests/twin/inside",)
+SAMPLING = "tests/twin/inside/test_sampling.py"
 
 
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("what", [CONTRACTS, INSIDE], ids=["contracts", "inside"])
 def test_inside(twin: Twin, what: tuple[str, ...]) -> None:
+    pytest_in(twin, *what)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_sampling() -> None:
+    """Where time is what instructions take, and none passes while all wait."""
+    with Twin.boot(counted=True, processors=1) as twin:
+        pytest_in(twin, SAMPLING, AXIOM_COUNTED="1")
+
+
+def pytest_in(twin: Twin, *what: str, **environment: str) -> None:
+    """Run tests there. Fails where one does, or none is there."""
     world = Hands(twin)
-    options = (
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "-p",
-        "no:hypothesispytest",
-        "--tb=short",
-        "-rs",
-        "--durations=8",
-    )
+    plugins = ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:hypothesispytest")
+    options = (*plugins, "-v", "--capture=sys", "--tb=short", "-rsP", "--durations=8")
+    fixed = {"AXIOM_INSIDE": "1", "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": "/tmp", "HOME": "/tmp"}
     done = twin.start(
-        (sys.executable, "-m", "pytest", "-v", "--capture=sys", *options, *what), cwd=ROOT,
-        env={"AXIOM_INSIDE": "1", "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": "/tmp", "HOME": "/tmp"}, err=world.hear,
-    ).wait(900)  # fmt: skip
+        (sys.executable, "-m", "pytest", *options, *what), cwd=ROOT, env={**fixed, **environment}, err=world.hear
+    ).wait(900)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + world.said
     assert " passed" in done.stdout

@@ -193,5 +193,6 @@ def test_the_agent_comes_compiled() -> None:
     found = entries(added("host"))
     assert found["boot/root"][1] == b"host"
     assert found["init"][0] & 0o111
+    assert "/usr" in found["boot/installed"][1].decode().splitlines()
     code = f"agent/agent/axiom_hw/twin/guest/__pycache__/agent.{sys.implementation.cache_tag}.pyc"
     assert found[code][1].startswith(importlib.util.MAGIC_NUMBER)

@@ -9,6 +9,21 @@ fail() {
 	$busybox poweroff -f
 }
 
+# The host's files at /$1, with so much of a cache.
+host_files() {
+	$busybox mkdir -p "/$1"
+	$busybox mount -t 9p -o "ro,trans=virtio,version=9p2000.L,msize=512000,cache=$2" "$1" "/$1" ||
+		fail "the host's files can't be mounted"
+}
+
+# $1 at $2, with a layer in memory that takes what is written.
+over() {
+	layer=/layer/$($busybox echo "$1" | $busybox tr / _)
+	$busybox mkdir -p "$layer/files" "$layer/work"
+	$busybox mount -t overlay -o "lowerdir=$1,upperdir=$layer/files,workdir=$layer/work" overlay "$2" ||
+		fail "the layer over the host's files can't be mounted"
+}
+
 root=$($busybox cat /boot/root)
 $busybox mount -t proc proc /proc
 $busybox mount -t sysfs sysfs /sys
@@ -24,13 +39,15 @@ $busybox cp $busybox /run/axiom-twin/
 
 case $root in
 host)
-	$busybox mkdir -p /lower /layer
-	$busybox mount -t 9p -o "ro,trans=virtio,version=9p2000.L,msize=512000,cache=loose" host /lower ||
-		fail "the host's files can't be mounted"
+	# What was installed is kept in memory once it was read; what people edit is looked up each time.
+	host_files files none
+	host_files installed loose
+	$busybox mkdir -p /layer
 	$busybox mount -t tmpfs tmpfs /layer
-	$busybox mkdir -p /layer/files /layer/work
-	$busybox mount -t overlay -o lowerdir=/lower,upperdir=/layer/files,workdir=/layer/work overlay /root ||
-		fail "the layer over the host's files can't be mounted"
+	over /files /root
+	while read -r place; do
+		over "/installed$place" "/root$place"
+	done </boot/installed
 	;;
 debian)
 	$busybox mount -t ext4 /dev/vda /root || fail "the disk can't be mounted"

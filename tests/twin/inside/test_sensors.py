@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from itertools import pairwise
-
-import pytest
-
 from axiom_hw.board import Board, parse_board
-from axiom_hw.bpf.engine.choice import Engine
 from axiom_hw.bpf.maps import RingBuf, RingReader
 from axiom_hw.events import I2cEvent, IioEvent
 from axiom_hw.runtime import Runtime
@@ -16,9 +10,6 @@ from tests.backends.iio_rigs import RealRig
 from tests.programs import ready
 from tests.twin.inside.bench import real_runtime, until
 
-MS = 1_000_000
-PAUSE_S = 0.05
-LATE_S = 0.008  # near a period
 PASS_ON = """
 .map seen type=ringbuf entries=262144
 .section "{section}"
@@ -86,41 +77,6 @@ ADC = """
     watermark = 10
     length = 200
 """
-
-
-@pytest.mark.parametrize("engine", [Engine.LLVM, Engine.INTERP], ids=["native pump", "python"])
-def test_no_sample_of_100_a_second_is_lost_in_10_seconds(engine: Engine) -> None:
-    """Every sample is received or told as lost, always; that none is lost takes a machine with time for its guest."""
-    for _ in range(3):
-        events, latest_s = ten_seconds(engine)
-        span_ns = events[-1].timestamp_ns - events[0].timestamp_ns
-        told = sum(event.lost for event in events[1:])
-        print(
-            f"{engine.value}: {len(events)} samples in {span_ns / 1e9:.2f} s, lost {told}; {latest_s * 1e3:.0f} ms late"
-        )
-        assert events[-1].seqno - events[0].seqno == len(events) - 1 + told
-        assert (len(events) - 1 + told) * 10 * MS >= span_ns - 20 * MS, "each period has its sample, or is told as lost"
-        if told == 0:
-            assert max(new.timestamp_ns - old.timestamp_ns for old, new in pairwise(events)) < 15 * MS
-            assert len(events) >= 1000
-            return
-    assert latest_s > LATE_S, "a machine that was in time lost samples"
-    pytest.skip("this machine has no time for its guest: samples were lost, and told as lost, in each of three windows")
-
-
-def ten_seconds(engine: Engine) -> tuple[list[IioEvent], float]:
-    """What came, and how late somebody who slept meanwhile was woken at worst."""
-    with real_runtime(board(ADC), engine) as runtime:
-        seen = Seen(attach(runtime, 48, "iio/adc/voltage0"), IioEvent)
-        runtime.loader.settle()
-        runtime.start()
-        until(lambda: seen.at_least(1))
-        latest_s, end = 0.0, time.monotonic() + 10.2
-        while (before := time.monotonic()) < end:
-            time.sleep(PAUSE_S)
-            latest_s = max(latest_s, time.monotonic() - before - PAUSE_S)
-        seen.at_least(1)
-    return seen.events, latest_s
 
 
 def test_a_sensor_that_was_removed_is_told_and_read_again_when_it_is_back(tmp_path) -> None:
