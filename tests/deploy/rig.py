@@ -123,7 +123,10 @@ class Rig:
         """The release whose process runs; empty where none does."""
         if not self.is_active(name):
             return ""
-        command = Path(f"/proc/{self.pid(name)}/cmdline").read_text()
+        try:
+            command = Path(f"/proc/{self.pid(name)}/cmdline").read_text()
+        except FileNotFoundError:
+            return ""  # it ended between the two questions
         return command.partition("/releases/")[2].partition("/")[0]
 
     def wait_active(self, name: str, limit_s: float = 30) -> None:
