@@ -145,7 +145,7 @@ MESSAGES = [
      '    fix    write debounce = "5ms", if milliseconds are meant'),
     ('[input.b]\nline = 17\ndebounce = "5 sec"\n',
      "boards/x.toml:7 [input.b]: `debounce`: '5 sec' is not a duration; "
-     'write a number and one of ns, us, ms, s, such as "5ms"'),
+     'write a number and one of ns, us, ms, s, min, h, such as "5ms"'),
     ('[input.b]\nline = 17\ndebounce = "1500ns"\n',
      "boards/x.toml:7 [input.b]: `debounce` is 1500ns; the kernel takes whole microseconds, 0 to 4294967295\n"
      '    fix    write a duration such as "5ms"'),
@@ -291,6 +291,7 @@ def test_the_safe_state_of_a_channel(safe: str, expected: tuple[int, bool]) -> N
 
 @pytest.mark.parametrize(("text", "ns"), [
     ("5ms", 5_000_000), ("1.5 us", 1_500), ("2s", 2_000_000_000), ("7ns", 7), ("0s", 0), (" 3µs ", 3_000),
+    ("1.5min", 90_000_000_000), ("2h", 7_200_000_000_000),
 ])  # fmt: skip
 def test_durations(text: str, ns: int) -> None:
     assert parse_duration_ns(text) == ns
