@@ -109,7 +109,7 @@ deploy-uninstall: $(VENV)/.deploy  ## NAME=button off HOST, without a trace
 	@$(BIN)/python deploy uninstall
 
 test-deploy: $(VENV)/.deploy  ## deploys to a real sshd on a spare port, with every step cut, and to the twin (as root, installs sshd and QEMU)
-	@test -x /usr/sbin/sshd || { test "$$(id -u)" = 0 && apt-get install -y -qq --no-install-recommends openssh-server >/dev/null; } || { echo "There is no sshd here. Install it first: sudo apt install openssh-server"; exit 1; }
+	@test -x /usr/sbin/sshd || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-server >/dev/null; } || { echo "There is no sshd here. Install it first: sudo apt install openssh-server"; exit 1; }
 	MYPYPATH=deploy $(BIN)/mypy -p axiom_deploy
 	cd deploy/on_board && ../../$(BIN)/mypy --config-file ../../pyproject.toml .
 	@test "$$(id -u)" != 0 || $(BIN)/axiom-hw twin setup
