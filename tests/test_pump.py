@@ -117,6 +117,32 @@ def test_records_may_come_in_parts(enter: Enter | None, seed: int) -> None:
     assert ours == theirs
 
 
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_wake_while_another_one_is_taken_back(
+    enter: Enter | None, behind: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The descriptor isn't left readable for ever, with nobody who asks: then feeds would never be read again."""
+    taken, read = [], os.eventfd_read
+
+    def read_and_wake(fd: int) -> None:
+        if not behind:
+            bench.pumps[0].wake()
+        read(fd)
+        taken.append(fd)
+        if behind and len(taken) < 3:
+            bench.pumps[0].wake()
+
+    with PumpBench(enter) as bench:
+        seen = StandIn("seen")
+        bench.registry.attach(seen, *everywhere())
+        monkeypatch.setattr("axiom_hw.pump.pump.os.eventfd_read", read_and_wake)
+        bench.pumps[0].wake()
+        until(lambda: bool(taken))
+        monkeypatch.setattr("axiom_hw.pump.pump.os.eventfd_read", read)
+        bench.wire.edge(17)
+        until(lambda: len(seen.seen) == 1)
+
+
 def test_programs_that_change_under_load_see_each_record_once(enter: Enter | None) -> None:
     """A version of a program a replacement, and one more program that comes and goes: no record twice, none unseen."""
     records, changes = (100_000, 1_000) if enter is not None else (4_000, 100)

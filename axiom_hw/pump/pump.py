@@ -85,10 +85,11 @@ class Pump:
     def _serve(self, slot: Slot) -> None:
         """One stretch of native code, and what it left for Python."""
         if load_u64(self._mem, loop.LEAVE):
+            # Taken back before the snapshot is read: one that is published from here on asks anew. The descriptor last:
+            # who wakes in between sets LEAVE again, and none that is readable stays behind, which would starve feeds.
+            store_u64(self._mem, loop.LEAVE, 0)
             with suppress(BlockingIOError):
                 os.eventfd_read(self._wake)
-            # Taken back before the snapshot is read: one that is published from here on asks anew.
-            store_u64(self._mem, loop.LEAVE, 0)
         try:
             # As in Executor: the epoch is announced first, and the rows are read after it.
             slot.epoch = self._registry.snapshot.generation
