@@ -70,8 +70,8 @@ fuzz: setup  ## the verifier on generated programs, then 100,000 of them on both
 soak: setup  ## 20,000 replacements of programs under load, and 2,000 by programs never seen; no event lost, no memory
 	$(BIN)/python -m tests.bpf.engine.llvm.soak
 
-test-loss: setup  ## a million edges with injected losses through each path: received plus reported lost is sent
-	$(BIN)/python -m tests.loss
+test-loss: setup  ## a million edges with injected losses through each path: received plus reported lost is sent; EDGES=... for less
+	$(BIN)/python -m tests.loss $(EDGES)
 
 bench: setup  ## events a second and ns a dispatch, as ratios in one run
 	$(BIN)/python -m tests.bench
