@@ -30,7 +30,7 @@ from axiom_hw.errors import OutputError
 READY: Final = b"R"
 GOODBYE: Final = b"G"
 LENGTH_BYTES: Final = 4  # of the plan, in front of it
-_READY_S: Final = 20.0  # importing takes half a second on a slow board, and more while others start
+_READY_S: Final = 60.0  # importing takes half a second on a slow board, and much more while a whole system starts
 _GOODBYE_S: Final = 5.0
 # The package is found where this process found it, wherever the script lies.
 _CODE: Final = "import sys; sys.path.insert(0, sys.argv[1]); from axiom_hw.supervisor_process import main; main()"

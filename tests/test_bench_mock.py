@@ -101,7 +101,7 @@ def test_a_duration_is_written_with_its_unit(bench: MockBench) -> None:
     with pytest.raises(ClockError) as refused:
         bench.advance("10")
     assert str(refused.value) == (
-        "duration: '10' is not a duration; write a number and one of ns, us, ms, s, min, h, such as \"5ms\""
+        "duration: '10' is no duration; write a number and one of ns, us, ms, s, min, h, such as \"5ms\""
     )
 
 

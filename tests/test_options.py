@@ -29,9 +29,9 @@ def test_every_option() -> None:
     [
         (
             ["--for", "soon"],
-            "argument --for: 'soon' is not a duration; write a number and one of ns, us, ms, s, min, h, such as \"5ms\"",
+            "argument --for: 'soon' is no duration; write a number and one of ns, us, ms, s, min, h, such as \"5ms\"",
         ),
-        (["--for", "10"], "argument --for: '10' is not a duration; write a number and one of ns, us, ms, s, min, h"),
+        (["--for", "10"], "argument --for: '10' is no duration; write a number and one of ns, us, ms, s, min, h"),
         (["--real-time"], "--real-time goes with --mock or --replay: real devices always run in real time"),
         (["--engine", "jit"], "argument --engine: invalid choice: 'jit' (choose from"),
         (["--gpio", "RPi.GPIO"], "argument --gpio: invalid choice: 'RPi.GPIO' (choose from"),

@@ -128,7 +128,7 @@ def test_a_line_is_attached_to_the_edges_that_it_detects() -> None:
         ("timer/0ms", "section 'timer/0ms': has a period of 0\n    fix    say how often: timer/1ms, timer/2s"),
         (
             "timer/5",
-            "section 'timer/5': '5' is not a duration; write a number and one of ns, us, ms, s, min, h, such as \"5ms\"",
+            "section 'timer/5': '5' is no duration; write a number and one of ns, us, ms, s, min, h, such as \"5ms\"",
         ),
         (
             "tracepoint/x",

@@ -17,7 +17,7 @@ def parse_duration_ns(text: str) -> int:
     """Nanoseconds. Raises `ValueError` with a sentence that says how to write a duration."""
     match = _DURATION.fullmatch(text.strip())
     if not match or match[2] not in _UNITS_NS:
-        raise ValueError(f'{text!r} is not a duration; write a number and one of ns, us, ms, s, min, h, such as "5ms"')
+        raise ValueError(f'{text!r} is no duration; write a number and one of ns, us, ms, s, min, h, such as "5ms"')
     exact = Decimal(match[1]) * _UNITS_NS[match[2]]
     if exact != int(exact):
         raise ValueError(f"{text!r} is {exact} ns; a duration is a whole number of nanoseconds")

@@ -66,7 +66,7 @@ class PtyRig:
 
 
 class RealRig:
-    """A port of the kernel's; what is behind it is asked, on standard error, to send (tests/twin/test_inside.py)."""
+    """A port of the kernel's; what is behind it is asked, on standard error, to send (tests/twin/running.py)."""
 
     def __init__(self, name: str) -> None:
         from axiom_hw.backends.pyserial_port import PyserialBackend

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from axiom_hw.twin import Twin
 
 ROOT = Path(__file__).parents[2]
 if os.environ.get("AXIOM_TWIN") != "1":
@@ -18,13 +15,6 @@ if os.environ.get("AXIOM_TWIN") != "1":
 else:  # before a fixture gives the tests a cache of their own: the twin's parts are built once
     CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     os.environ.setdefault("AXIOM_TWIN_CACHE", str(CACHE / "axiom-hw/twin"))
-
-
-@pytest.fixture(scope="session")
-def twin() -> Iterator[Twin]:
-    """The twin, booted once: tests leave its lines and registers as they should be for the next."""
-    with Twin.boot(say=lambda line: print(line, file=sys.stderr)) as booted:
-        yield booted
 
 
 @pytest.fixture(scope="session")

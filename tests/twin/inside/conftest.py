@@ -1,4 +1,4 @@
-"""Tests that run inside of the twin, as root: `tests/twin/test_inside.py` starts them there, with AXIOM_INSIDE=1."""
+"""Tests that run inside of the twin, as root: `tests/twin/running.py` starts them there, with AXIOM_INSIDE=1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Applications and commands in the twin, with the world driven from outside, as a person or a test does it."""
+"""One twin in this machine's time: pytest inside, then applications, with the world driven from outside by a test.
+
+pytest runs there as seldom as can be: to start Python takes longer on an emulated processor than most tests.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,26 @@ import pytest
 
 from axiom_hw.errors import TwinError
 from axiom_hw.twin import Twin
+from tests.twin.running import ROOT, pytest_in
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_S = 180.0  # Python starts slowly on an emulated processor, twice: the application and its supervisor
 SENTENCE = runpy.run_path(str(ROOT / "demos/serial_gps.py"))["sentence"]
 pytestmark = pytest.mark.usefixtures("compiled")
+
+
+@pytest.fixture(scope="module")
+def twin() -> Iterator[Twin]:
+    """Tests leave its lines and registers as they should be for the next. It is off when other twins are timed."""
+    with Twin.boot(say=lambda line: print(line, file=sys.stderr)) as booted:
+        yield booted
+
+
+@pytest.mark.parametrize(
+    "what", [("-m", "real", "tests/backends"), ("tests/twin/inside",)], ids=["contracts", "inside"]
+)
+def test_inside(twin: Twin, what: tuple[str, ...]) -> None:
+    """The contract suites on its devices, and what only a kernel can show."""
+    pytest_in(twin, *what)
 
 
 @contextmanager

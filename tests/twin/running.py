@@ -1,34 +1,13 @@
-"""pytest inside of the twin: the contract suites on its devices, and what only a kernel can show.
-
-Each starts Python there once, which on an emulated processor takes longer than most tests.
-"""
+"""pytest inside of a twin, and hands for what its tests want done outside."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-import pytest
-
 from axiom_hw.twin import Twin
 
 ROOT = Path(__file__).parents[2]
-CONTRACTS = ("-m", "real", "tests/backends")
-INSIDE = ("tests/twin/inside",)
-SAMPLING = "tests/twin/inside/test_sampling.py"
-
-
-@pytest.mark.usefixtures("compiled")
-@pytest.mark.parametrize("what", [CONTRACTS, INSIDE], ids=["contracts", "inside"])
-def test_inside(twin: Twin, what: tuple[str, ...]) -> None:
-    pytest_in(twin, *what)
-
-
-@pytest.mark.usefixtures("compiled")
-def test_sampling() -> None:
-    """Where time is what instructions take, and none passes while all wait."""
-    with Twin.boot(counted=True, processors=1) as twin:
-        pytest_in(twin, SAMPLING, AXIOM_COUNTED="1")
 
 
 def pytest_in(twin: Twin, *what: str, **environment: str) -> None:
