@@ -144,8 +144,8 @@ MESSAGES = [
      "boards/x.toml:7 [input.b]: `debounce` is 5; a duration says its unit\n"
      '    fix    write debounce = "5ms", if milliseconds are meant'),
     ('[input.b]\nline = 17\ndebounce = "5 sec"\n',
-     "boards/x.toml:7 [input.b]: `debounce`: '5 sec' is not a duration; "
-     'it is a number and one of ns, us, ms, s, min, h, such as "5ms"'),
+     "boards/x.toml:7 [input.b]: `debounce`: '5 sec' is no duration; "
+     'write a number and one of ns, us, ms, s, min, h, such as "5ms"'),
     ('[input.b]\nline = 17\ndebounce = "1500ns"\n',
      "boards/x.toml:7 [input.b]: `debounce` is 1500ns; the kernel takes whole microseconds, 0 to 4294967295\n"
      '    fix    write a duration such as "5ms"'),

@@ -179,7 +179,7 @@ def test_an_option_that_a_program_file_doesnt_have(capsys: pytest.CaptureFixture
 def test_a_duration_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, HEARTBEAT, "--for", "soon")
     assert code == 2
-    assert "argument --for: 'soon' is not a duration" in err
+    assert "argument --for: 'soon' is no duration" in err
 
 
 def test_a_program_that_isnt_safe_or_isnt_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
