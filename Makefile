@@ -108,12 +108,12 @@ deploy-rollback: $(VENV)/.deploy  ## NAME=button on HOST back to the release bef
 deploy-uninstall: $(VENV)/.deploy  ## NAME=button off HOST, without a trace
 	@$(BIN)/python deploy uninstall
 
-test-deploy: $(VENV)/.deploy  ## deploys to a real sshd on a spare port, with every step cut, and to the twin (as root, installs sshd and QEMU)
+test-deploy: $(VENV)/.deploy  ## deploys to a real sshd on a spare port, with every step cut, and to the twin (as root, installs sshd and QEMU); POWER_CUT=0 for less
 	@test -x /usr/sbin/sshd || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-server >/dev/null; } || { echo "There is no sshd here. Install it first: sudo apt install openssh-server"; exit 1; }
 	MYPYPATH=deploy $(BIN)/mypy -p axiom_deploy
 	cd deploy/on_board && ../../$(BIN)/mypy --config-file ../../pyproject.toml .
 	@test "$$(id -u)" != 0 || $(BIN)/axiom-hw twin setup
-	AXIOM_DEPLOY=1 $(BIN)/pytest tests/deploy --durations=10
+	AXIOM_DEPLOY=1 $(BIN)/pytest tests/deploy -n 2 --dist loadfile --durations=10
 
 docs: setup  ## write the pages and the picture that derive from the code again
 	$(BIN)/python docs/make_pages.py

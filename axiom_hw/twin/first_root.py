@@ -13,12 +13,16 @@ from axiom_hw.twin.archive import Archive
 _HERE: Final = Path(__file__).parent
 
 
-def added(root: str) -> bytes:
-    """What a boot adds to the first root: the agent and what is told by files."""
+def added(root: str, *, frozen: bool = False) -> bytes:
+    """What a boot adds to the first root: the agent and what is told by files.
+
+    Where this machine's files are `frozen`, all of them may be kept in memory once they were read.
+    """
     archive = Archive()
     archive.add("init", (_HERE / "files/init.sh").read_bytes(), 0o755)
     archive.add("boot/root", root.encode())
     archive.add("boot/python", sys.executable.encode())
+    archive.add("boot/cache", b"loose" if frozen else b"none")
     archive.add("boot/installed", "".join(f"{path}\n" for path in installed()).encode())
     archive.add("agent/system/axiom-twin.service", (_HERE / "files/axiom-twin.service").read_bytes())
     archive.add(

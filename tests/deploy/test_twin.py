@@ -122,6 +122,17 @@ def test_a_real_systemd_and_real_lines(pi: Pi, tmp_path_factory: pytest.TempPath
     assert "failed its health gate, and was taken back" in rolled.text
     assert pi.shell("systemctl is-active axiom-button").strip() == "active"
 
+    if os.environ.get("POWER_CUT", "1") == "1":
+        _cut_in_the_switch(pi, demo, good)
+
+    gone = pi.run("uninstall", NAME="button")
+    assert gone.text == f"{pi.host}: button is gone, and nothing of it is left\n"
+    assert pi.shell("systemctl is-active axiom-button").strip() == "inactive"
+    assert {line for line in pi.tree_of() ^ before if _counts(line)} == set()
+
+
+def _cut_in_the_switch(pi: Pi, demo: Path, good: str) -> None:
+    """The power goes while nobody has proven the new release: the old one runs behind it."""
     demo.write_text(f"{good}# the same, but a release of its own\n")
     old = pi.shell("readlink /opt/axiom/button/current")
     process = pi.start(APP=str(demo), SETTLE="60")
@@ -135,14 +146,10 @@ def test_a_real_systemd_and_real_lines(pi: Pi, tmp_path_factory: pytest.TempPath
     assert pi.shell("readlink /opt/axiom/button/current") == old
     assert "was cut off before it was proven: back to" in pi.shell("journalctl --no-pager -o cat -u axiom-button")
 
-    gone = pi.run("uninstall", NAME="button")
-    assert gone.text == f"{pi.host}: button is gone, and nothing of it is left\n"
-    assert pi.shell("systemctl is-active axiom-button").strip() == "inactive"
-    assert {line for line in pi.tree_of() ^ before if _counts(line)} == set()
-
 
 def _counts(line: str) -> bool:
     """What the system itself writes meanwhile, whoever is there."""
-    own = ("/var/lib/systemd/", "/run/", "/home/pi/.", "/var/cache/ldconfig", "/var/lib/sudo", "/root/")
+    own = ("/var/lib/systemd/", "/run/", "/home/pi/.", "/var/cache/ldconfig", "/var/lib/sudo", "/root/",
+           "-systemd-logind.service-")  # fmt: skip
     made_by_systemd = line.endswith(("/var/lib/private ", "/var/cache/private "))  # for the first dynamic user
     return not made_by_systemd and not any(part in line for part in own)

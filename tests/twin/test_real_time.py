@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 
@@ -26,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("compiled")
 @pytest.fixture(scope="module")
 def twin() -> Iterator[Twin]:
     """Tests leave its lines and registers as they should be for the next. It is off when other twins are timed."""
-    with Twin.boot(say=lambda line: print(line, file=sys.stderr)) as booted:
+    with Twin.boot(frozen=True, say=lambda line: print(line, file=sys.stderr)) as booted:
         yield booted
 
 
@@ -88,12 +87,3 @@ def test_the_doctor_finds_the_bench(twin: Twin) -> None:
     print(done.stdout)
     assert "pinctrl-rp1" in done.stdout
     assert "Traceback" not in done.stderr
-
-
-def test_what_is_edited_outside_is_seen_inside(twin: Twin, tmp_path: Path) -> None:
-    file = tmp_path / "edited.py"
-    for text in ("first", "the second, which is longer", "third"):
-        file.write_text(text)
-        assert twin.run(["cat", str(file)]).check().stdout == text
-    file.unlink()
-    assert twin.run(["cat", str(file)]).returncode == 1

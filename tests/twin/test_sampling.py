@@ -11,5 +11,5 @@ from tests.twin.running import pytest_in
 @pytest.mark.usefixtures("compiled")
 def test_sampling() -> None:
     """Time is what instructions take, and none passes while all wait."""
-    with Twin.boot(counted=True, processors=1) as twin:
+    with Twin.boot(counted=True, frozen=True, processors=1) as twin:
         pytest_in(twin, "tests/twin/inside/test_sampling.py", AXIOM_COUNTED="1")

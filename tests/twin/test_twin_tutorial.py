@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from axiom_hw.twin import Twin
 from tests.pages import Save, Where, broken_promise, run, steps
 
 TUTORIAL = Path(__file__).parents[2] / "docs/tutorial"
@@ -21,3 +22,13 @@ def test_the_page_on_the_twin(tmp_path: Path) -> None:
     assert len(done) > 6
     if any(broken := [broken_promise(one) for one in done]):
         pytest.fail("\n".join(filter(None, broken)), pytrace=False)
+
+
+def test_what_is_edited_outside_is_seen_inside(tmp_path: Path) -> None:
+    file = tmp_path / "edited.py"
+    with Twin.boot() as twin:
+        for text in ("first", "the second, which is longer", "third"):
+            file.write_text(text)
+            assert twin.run(["cat", str(file)]).check().stdout == text
+        file.unlink()
+        assert twin.run(["cat", str(file)]).returncode == 1

@@ -40,7 +40,7 @@ $busybox cp $busybox /run/axiom-twin/
 case $root in
 host)
 	# What was installed is kept in memory once it was read; what people edit is looked up each time.
-	host_files files none
+	host_files files "$($busybox cat /boot/cache)"
 	host_files installed loose
 	$busybox mkdir -p /layer
 	$busybox mount -t tmpfs tmpfs /layer

@@ -33,7 +33,9 @@ def measure(edges: int, rounds: int, *, real_time: bool = False, only: Sequence[
     """
     binaries = cache_directory().parent / "latency" / digest_of(*(source.read_bytes() for source in SOURCES))
     build(binaries)
-    with Twin.boot(counted=not real_time, processors=2 if real_time else 1, timeout_s=_BOOT_S, say=_tell) as twin:
+    with Twin.boot(
+        counted=not real_time, frozen=True, processors=2 if real_time else 1, timeout_s=_BOOT_S, say=_tell
+    ) as twin:
         _tell(f"Linux {twin.about.release} is up after {twin.about.boot_s:.0f} s")
         command = [sys.executable, "-m", "tests.bench.latency.guest", str(binaries)]
         done = twin.run(
