@@ -43,8 +43,11 @@ def own_wheel(repository: Path, cache: Path) -> Path:
         if done.returncode:
             last = "\n".join(done.stderr.strip().splitlines()[-8:])
             raise DeployError(str(repository), f"its wheel can't be built:\n{last}", "is this laptop online?")
-        shutil.rmtree(kept, ignore_errors=True)
-        out.rename(kept)
+        try:
+            out.rename(kept)
+        except OSError:  # somebody else was sooner, with the same
+            if not any(kept.glob("*.whl")):
+                raise
     return next(kept.glob("*.whl"))
 
 
