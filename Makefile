@@ -113,7 +113,7 @@ test-deploy: $(VENV)/.deploy  ## deploys to a real sshd on a spare port, with ev
 	MYPYPATH=deploy $(BIN)/mypy -p axiom_deploy
 	cd deploy/on_board && ../../$(BIN)/mypy --config-file ../../pyproject.toml .
 	@test "$$(id -u)" != 0 || $(BIN)/axiom-hw twin setup
-	AXIOM_DEPLOY=1 $(BIN)/pytest tests/deploy -n 2 --dist loadfile --durations=10
+	AXIOM_DEPLOY=1 $(BIN)/pytest tests/deploy -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
 docs: setup  ## write the pages and the picture that derive from the code again
 	$(BIN)/python docs/make_pages.py

@@ -95,6 +95,8 @@ def machine() -> str:
 
 def main(root: str, name: str) -> None:
     """Print it."""
+    # First: what a step changes that ends meanwhile is seen below, or the step is.
+    step = is_locked(root, "run", f"axiom-{name}.step.lock")
     base = os.path.join(root, "opt/axiom", name)
     unit = f"axiom-{name}.service"
     show = dict(
@@ -146,7 +148,7 @@ def main(root: str, name: str) -> None:
         "has_config": os.path.exists(os.path.join(root, "boot/firmware/config.txt")),
         "groups": [line.split(":")[0] for line in text(root, "etc/group").splitlines()],
         "reboot": reboot.get("lines", []) if reboot.get("boot_id") == now.strip() else [],
-        "step": is_locked(root, "run", f"axiom-{name}.step.lock"),
+        "step": step,
         "texts": texts(os.path.join(base, "releases", current)) if current else {},
         "holder": text(root, "run", held) if is_locked(root, "run", held) else "",
     }  # fmt: skip
