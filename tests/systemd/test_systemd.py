@@ -50,7 +50,10 @@ def unit(app: str) -> str:
         board_option=str(BOARD), options=("--mock", "--real-time", "--state", "/var/lib/axiom_hw"),
         watchdog_s=4, restart_s=1,
     ))  # fmt: skip
-    return text.replace("[Service]\n", f"[Service]\nEnvironment=PYTHONPATH={machine.paths()}\n", 1)
+    # A unit of a bench with pins makes outputs safe once more by `stop safe`, behind a process that was killed; before
+    # that is over, systemd kills no supervisor. A mock bench has no such line: without it the supervisor would race.
+    own = f"Environment=PYTHONPATH={machine.paths()}\nExecStopPost=/bin/sleep 1\n"
+    return text.replace("[Service]\n", f"[Service]\n{own}", 1)
 
 
 def said(tmp_path: Path, apps: dict[str, str], script: str) -> list[str]:
